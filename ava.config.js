@@ -1,0 +1,6 @@
+export default {
+  files: ['dist/test/**/*.test.js'],
+  timeout: '2m',
+  workerThreads: false,
+  concurrency: 2,
+};

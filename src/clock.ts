@@ -1,0 +1,39 @@
+/** A timer that has been set and not yet fired. */
+export interface Timer {
+  /** Keeps the timer from firing; harmless once it has fired. */
+  cancel(): void;
+}
+
+/**
+ * Time as the runtime sees it. Everything that waits takes its time from here, so that a test can run the same
+ * logic under a simulated clock.
+ */
+export interface Clock {
+  /** Monotonic microseconds, the same for all threads of a process. */
+  nowMicros(): number;
+  /**
+   * Calls back once, `delayMs` from now. A timer keeps the process alive unless `background` says that nothing
+   * depends on it (a keepalive probe on an idle connection, say).
+   */
+  setTimer(delayMs: number, callback: () => void, background?: boolean): Timer;
+}
+
+/** `performance.now()` counts from the start of its thread; hrtime is the same for all threads of the process. */
+const threadOffsetMicros = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
+
+class NodeTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout;
+  constructor(delayMs: number, callback: () => void, background: boolean) {
+    this.#timeout = setTimeout(callback, delayMs);
+    if (background) this.#timeout.unref();
+  }
+  cancel(): void {
+    clearTimeout(this.#timeout);
+  }
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  nowMicros: () => performance.now() * 1000 + threadOffsetMicros,
+  setTimer: (delayMs, callback, background = false) => new NodeTimer(delayMs, callback, background),
+};

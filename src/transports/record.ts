@@ -1,0 +1,45 @@
+/**
+ * The record: the one layout in which a message's bytes lie in a ring between threads and in a frame on a wire.
+ *
+ * ```
+ *   0                   4       5               8
+ *   +-------------------+-------+---------------+----------------------- - -
+ *   | length (int32)    | type  | upper layer's | the upper layer's bytes
+ *   +-------------------+-------+---------------+----------------------- - -
+ *   ^ 8-byte aligned                                     padded with bytes of
+ *                                                        any value to 8 bytes
+ * ```
+ *
+ * - `length` is in bytes and counts the 8-byte header but not the padding at the end.
+ * - `type` is the low byte of the second word; its other three bytes belong to the upper layer.
+ * - All numbers are little-endian, as every machine that Node.js runs on is (big-endian ones are refused at start).
+ * - Type 0 is padding that a reader skips. Types 1 to 15 belong to the transports, the rest to the layers above.
+ */
+
+/** Records start at multiples of this many bytes. */
+export const recordAlignmentBytes = 8;
+/** Length and type. */
+export const recordHeaderBytes = 8;
+/** A record of this type is skipped by readers: it fills a ring's end, or keeps a frame's length. */
+export const paddingRecordType = 0;
+/** The first record type that belongs to the layers above the transports. */
+export const firstUpperRecordType = 16;
+
+/** How many bytes a record of `lengthBytes` takes up, padding included. */
+export function alignedRecordBytes(lengthBytes: number): number {
+  return (lengthBytes + (recordAlignmentBytes - 1)) & ~(recordAlignmentBytes - 1);
+}
+
+/** A piece of memory that records lie in, seen as words and as bytes. Offsets are always in bytes. */
+export class MemoryBlock {
+  /** The block as little-endian 32-bit words; index = byte offset >> 2. */
+  readonly int32: Int32Array;
+  /** The block as bytes. */
+  readonly bytes: Buffer;
+
+  /** `byteOffset` and `lengthBytes` must be multiples of {@link recordAlignmentBytes}. */
+  constructor(memory: ArrayBufferLike, byteOffset = 0, lengthBytes = memory.byteLength - byteOffset) {
+    this.int32 = new Int32Array(memory, byteOffset, lengthBytes >> 2);
+    this.bytes = Buffer.from(memory as ArrayBuffer, byteOffset, lengthBytes);
+  }
+}

@@ -1,0 +1,138 @@
+import type { Clock } from '../clock.js';
+import type { HeddleError } from '../errors.js';
+import type { MemoryBlock } from './record.js';
+import type { RecordWriter } from './record-writer.js';
+
+/**
+ * The one interface between the runtime and what carries its records: shared memory, TCP, RDMA, and in tests a
+ * simulated network. A transport moves records, in order, without loss, until its link closes; it knows nothing of
+ * sessions, messages or actors. Each context has its own instance of each transport that it uses.
+ */
+export interface Transport {
+  /** The scheme of its portal URIs, without the colon: `shm`, `tcp`. */
+  readonly scheme: string;
+
+  /**
+   * Listens at `uri`. Every wire that a peer opens to it is reported to the host's `onLink`.
+   * Rejects with `ERR_HEDDLE_ADDRESS_IN_USE` or `ERR_HEDDLE_INVALID_URI`.
+   */
+  listen(uri: string, options: TransportOptions): Promise<Portal>;
+
+  /**
+   * Opens a wire to the portal at `uri`; the promise resolves when records can be sent.
+   * Rejects with `ERR_HEDDLE_REFUSED` (nothing listens), `ERR_HEDDLE_TIMEOUT`, `ERR_HEDDLE_VERSION`.
+   * Two calls may resolve to the same link where the transport shares one wire between portals.
+   */
+  connect(uri: string, options: TransportOptions): Promise<Link>;
+
+  /**
+   * Hands records that have arrived to the links' receivers, about `budgetRecords` of them at the most, and returns
+   * how many. Transports whose records arrive in callbacks of the event loop return 0.
+   */
+  poll(budgetRecords: number): number;
+
+  /**
+   * Announces that the context is about to sleep in the event loop: from now on a peer that publishes wakes it.
+   * Returns false, and changes nothing, when records have arrived already.
+   */
+  beginSleep(): boolean;
+
+  /** Takes the announcement back: the context polls again. Harmless when it was not asleep. */
+  endSleep(): void;
+
+  /** Closes all portals and links. Resolves when nothing of it keeps the process alive. */
+  close(): Promise<void>;
+}
+
+/** How a transport listens and connects. Options that a transport has no use for are ignored by it. */
+export interface TransportOptions {
+  /** How long connecting may take, in milliseconds. */
+  readonly connectTimeoutMs: number;
+  /** Bytes of a frame that leaves in one write (tcp). */
+  readonly frameBytes: number;
+  /** Bytes that may wait in a socket before the link reports that it has no room (tcp). */
+  readonly socketBufferBytes: number;
+  /** TLS for tcp: options of node:tls, `connect` or `createServer`. Absent: plain TCP. */
+  readonly tls?: object | undefined;
+}
+
+/** An address where a context listens. */
+export interface Portal {
+  /** The address as others reach it: a port of 0 is replaced by the real one. */
+  readonly uri: string;
+  /** Stops listening. Links that were opened through it stay. */
+  close(): Promise<void>;
+}
+
+/** What a context gives to its transports. */
+export interface TransportHost {
+  readonly clock: Clock;
+  /** Receives every record of every link of this context. */
+  readonly receiver: RecordReceiver;
+  /** A wire that a peer opened to a portal of this context. */
+  onLink(link: Link): void;
+  /**
+   * Call from an event loop callback in which records have arrived or room has been made, before delivering them:
+   * sends made by handlers are then gathered until `leaveTurn`.
+   */
+  enterTurn(): void;
+  /** Call at the end of that callback: publishes what handlers sent. */
+  leaveTurn(): void;
+  /** Call when the context was woken from its sleep: it will poll soon. */
+  wake(): void;
+  /** Something unexpected that harmed nothing but should be seen: it is reported as a context event. */
+  report(error: HeddleError): void;
+}
+
+/** Takes what links deliver. */
+export interface RecordReceiver {
+  /**
+   * One record of an upper layer's type. `start` is the byte offset of its header in `block`, `lengthBytes` the value
+   * of its length word, checked to lie inside of what arrived. The bytes may be reused as soon as the call returns.
+   */
+  onRecord(link: Link, block: MemoryBlock, start: number, lengthBytes: number): void;
+  /** A claim failed before for lack of room; there is room now. */
+  onWritable(link: Link): void;
+  /**
+   * The link has ended: nothing arrives from it any more and nothing can be sent. Called once for each link, also
+   * after `close()`; without an error when this side closed it.
+   */
+  onLinkClosed(link: Link, error: HeddleError | undefined): void;
+}
+
+/** The wire between one context and one portal, shared by every session of that context to that portal. */
+export interface Link {
+  /** Number of the link in this context, never used twice. */
+  readonly id: number;
+  /** Where records are placed. */
+  readonly writer: RecordWriter;
+  /** The peer's address as far as it is known, for error messages and properties. */
+  readonly peerAddress: string;
+  /** This side's address as far as it is known. */
+  readonly localAddress: string;
+  /** The URI of this context's own portal through which the peer came; undefined on the side that connected,
+   * and where one wire serves all portals of a context (shm). */
+  readonly portalUri: string | undefined;
+  /** The largest record that `writer.claim` can ever make room for. */
+  readonly maximumRecordBytes: number;
+  /** Whether peers are threads of this process, so that a SharedArrayBuffer can be handed over. */
+  readonly sharesMemory: boolean;
+  /** Whether the link can be used. */
+  readonly isOpen: boolean;
+  /** Makes every record claimed so far visible to the peer, and wakes it if it sleeps. */
+  publish(): void;
+  /** Bytes that were claimed and that the peer has not taken out yet, where the transport knows (ring or socket). */
+  occupancyBytes(): number;
+  /**
+   * Hands a slab to the peer, ahead of the record that names it. Only where `sharesMemory`.
+   * Handing over the same slab again does nothing.
+   */
+  shareSlab(slabId: number, memory: SharedArrayBuffer): void;
+  /** The slab that the peer handed over under `slabId`; undefined when it never did. Only where `sharesMemory`. */
+  sharedSlab(slabId: number): SharedArrayBuffer | undefined;
+  /**
+   * Publishes and ends the link. With an error the peer is told where that is possible and `onLinkClosed` here
+   * carries it. `onLinkClosed` follows before the call returns or soon after.
+   */
+  close(error?: HeddleError): void;
+}
