@@ -117,6 +117,8 @@ export interface Link {
   readonly maximumRecordBytes: number;
   /** Whether peers are threads of this process, so that a SharedArrayBuffer can be handed over. */
   readonly sharesMemory: boolean;
+  /** The context at the other end, where `sharesMemory`; -1 elsewhere. */
+  readonly peerContextId: number;
   /** Whether the link can be used. */
   readonly isOpen: boolean;
   /** Makes every record claimed so far visible to the peer, and wakes it if it sleeps. */
