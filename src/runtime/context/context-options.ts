@@ -1,0 +1,96 @@
+import { HeddleError, requireInteger } from '../../errors.js';
+import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from '../session/options.js';
+
+/** What a context keeps to: plain data, so that it can be given to a context on another thread. */
+export interface ContextOptions {
+  /**
+   * How long the context goes on polling after the last record before it sleeps, in µs: an upper bound, the time used
+   * adapts below it. 0 sleeps at once. Live.
+   */
+  readonly pollingMicros: number;
+  /** How long one turn may run before the thread's timers and sockets have their chance, in µs. Live. */
+  readonly turnBudgetMicros: number;
+  /** The context polls only when its owner calls `poll()`. */
+  readonly manualPolling: boolean;
+  /** The most memory that the slabs of this context may take, in bytes. */
+  readonly slabLimitBytes: number;
+  /** How long a tcp link without connections stays open for the next one, in milliseconds. */
+  readonly linkLingerMs: number;
+  /** Bytes of records that travel as one tcp frame. */
+  readonly frameBytes: number;
+  /** Bytes that may wait in a socket before sends are queued. */
+  readonly socketBufferBytes: number;
+  /**
+   * How values are encoded: `compact` (msgpack, the default), `json`, or the URL of a module whose default export is a
+   * Codec. Both sides of a session must use the same.
+   */
+  readonly codec: string;
+  /** Whether leak reports tell where each leaked buffer was allocated: costs a stack trace for each. */
+  readonly traceBuffers: boolean;
+  /** Options for node:tls: with them, tcp portals and links of this context use TLS. */
+  readonly tls: object | undefined;
+  /** What the context's connections begin with. */
+  readonly connection: Partial<ConnectionOptions>;
+}
+
+/** The options that hold where none are given. */
+export const defaultContextOptions: ContextOptions = {
+  pollingMicros: 50,
+  turnBudgetMicros: 200,
+  manualPolling: false,
+  slabLimitBytes: 2 ** 30,
+  linkLingerMs: 500,
+  frameBytes: 64 * 1024,
+  socketBufferBytes: 1024 * 1024,
+  codec: 'compact',
+  traceBuffers: false,
+  tls: undefined,
+  connection: {},
+};
+
+const integerRanges: Partial<Record<keyof ContextOptions, readonly [number, number]>> = {
+  pollingMicros: [0, 1_000_000],
+  turnBudgetMicros: [1, 1_000_000],
+  slabLimitBytes: [0, 2 ** 40],
+  linkLingerMs: [0, 2 ** 31 - 1],
+  frameBytes: [4096, 512 * 1024],
+  socketBufferBytes: [4096, 2 ** 30],
+};
+
+const live: ReadonlySet<string> = new Set(['pollingMicros', 'turnBudgetMicros', 'connection']);
+
+/** `base` with `changes` laid over it. Throws `ERR_HEDDLE_INVALID_ARGUMENT` naming the option and what it takes. */
+export function mergeContextOptions(base: ContextOptions, changes: Partial<ContextOptions>): ContextOptions {
+  const merged: Record<string, unknown> = { ...base };
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined) continue;
+    if (!(name in defaultContextOptions)) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `there is no context option ${name}; the options are ${Object.keys(defaultContextOptions).join(', ')}`,
+      );
+    }
+    const range = integerRanges[name as keyof ContextOptions];
+    const expected = typeof defaultContextOptions[name as keyof ContextOptions];
+    if (range !== undefined) requireInteger(name, value, range[0], range[1]);
+    else if (name !== 'tls' && typeof value !== expected) {
+      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a ${expected}, not ${String(value)}`);
+    }
+    merged[name] = value;
+  }
+  mergeConnectionOptions(defaultConnectionOptions, merged.connection as Partial<ConnectionOptions>);
+  return merged as unknown as ContextOptions;
+}
+
+/** As {@link mergeContextOptions}, for a context that runs: `ERR_HEDDLE_INVALID_STATE` for what is fixed by then. */
+export function changeLiveContextOptions(base: ContextOptions, changes: Partial<ContextOptions>): ContextOptions {
+  for (const name of Object.keys(changes)) {
+    if (name in defaultContextOptions && !live.has(name)) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_STATE',
+        `${name} is fixed when the context starts. Live options: ${[...live].join(', ')}`,
+      );
+    }
+  }
+  return mergeContextOptions(base, changes);
+}

@@ -1,0 +1,42 @@
+import type { HeddleError } from '../../errors.js';
+import type { SharedBuffer } from '../memory/shared-buffer.js';
+import type { Segments } from './segments.js';
+
+/**
+ * What can be sent: a `Uint8Array` or Buffer (its bytes are taken at the call), a `SharedBuffer` (moves to the
+ * receiver), `segments(...)`, or any other value, which the system's codec encodes.
+ */
+export type Payload = Uint8Array | SharedBuffer | Segments | unknown;
+
+/** How a message is sent. */
+export interface SendOptions {
+  /**
+   * More messages of the same batch follow at once: keep this one until they are there. Without it the message is
+   * made visible to the peer by the call. It travels with the message: see `message.more`.
+   */
+  readonly more?: boolean | undefined;
+  /** A few bytes (at most 4096) that travel beside the data. */
+  readonly header?: Uint8Array | undefined;
+  /** Asks for a receipt, which `onReceipt` gets when the receiver's handler has returned. */
+  readonly onReceipt?: ((receipt: Receipt) => void) | undefined;
+  /** Called when the message has been handed to the wire. */
+  readonly onSent?: (() => void) | undefined;
+  /** Anything; it comes back in the `message-error` event when the message could not be sent. Not transmitted. */
+  readonly context?: unknown;
+}
+
+/** How a request is sent. */
+export interface RequestOptions extends SendOptions {
+  /** How long to wait for the response, in milliseconds; `Infinity` for no limit. Default: the `requestTimeoutMs` option. */
+  readonly timeoutMs?: number | undefined;
+  /** Cancels the request: its promise rejects with `ERR_HEDDLE_CANCELLED` at once, and the peer is told. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What became of a message, as its receiver's side says. */
+export interface Receipt {
+  /** Whether the receiver took the message; false when it refused it, or its handler threw. */
+  readonly accepted: boolean;
+  /** Why nothing is known of the message: the connection ended before the receipt came. */
+  readonly error?: HeddleError | undefined;
+}

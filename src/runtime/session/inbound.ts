@@ -1,0 +1,347 @@
+import { HeddleError, RemoteError } from '../../errors.js';
+import type { MemoryBlock } from '../../transports/record.js';
+import type { Link } from '../../transports/transport.js';
+import { SharedBuffer } from '../memory/shared-buffer.js';
+import { Message, type MessageKind, type MessageOwner } from '../message/message.js';
+import {
+  creditExtensionBytes,
+  creditWord,
+  flagsShift,
+  headerLengthShift,
+  lastCreditedKind,
+  lastSequencedKind,
+  MessageFlag,
+  messageHeaderBytes,
+  paddedHeaderBytes,
+  RecordKind,
+} from '../message/message-layout.js';
+import { postClass, type ReleaseLedger, responseClass } from './credits.js';
+import type { IncomingData } from './handlers.js';
+import type { SessionHost } from './session-host.js';
+
+/** What the receiving half of a connection tells the connection. */
+export interface InboundOwner extends MessageOwner {
+  readonly host: SessionHost;
+  assignBuffer(kind: MessageKind, lengthBytes: number): SharedBuffer | Uint8Array | undefined;
+  onMessage(message: Message): void;
+  onReceipt(reference: number, isForRequest: boolean, accepted: boolean): void;
+  onCancel(requestId: number): void;
+  onCancelAnswer(requestId: number, answer: number): void;
+  onFin(): void;
+  onFinAck(): void;
+  /** The peer's counters arrived: credits came back, or records were acknowledged. */
+  onCredits(): void;
+  onPing(): void;
+  /** Released memory is enough that the peer must be told. */
+  onReleaseDue(): void;
+}
+
+/** What of the sending half the receiving half fills in. */
+export interface CreditTarget {
+  readonly credits: { refill(messageClass: number, messages: number, bytes: number): boolean };
+  readonly retransmitter: { acknowledge(expectedSerial: number): void } | undefined;
+  expectedSerial: number;
+}
+
+/** Where the fragments of a large message are being gathered. */
+interface Assembly {
+  readonly message: Message;
+  readonly target: Buffer;
+  received: number;
+}
+
+const kinds: readonly MessageKind[] = ['one-way', 'request', 'response'];
+
+/**
+ * The receiving half of a connection: checks what each record claims, suppresses what was delivered before a reconnect,
+ * and hands messages on in order. A record that breaks the protocol throws a coded error; the link is closed with it.
+ */
+export class Inbound {
+  /** Serial number that the peer's next sequenced record must have. */
+  expectedSerial = 0;
+  /** Records that have arrived, of any kind: what keepalive looks at. */
+  receivedRecords = 0;
+  /** Messages that were sent again and had been delivered before. */
+  suppressedDuplicates = 0;
+  readonly ledger: ReleaseLedger;
+  readonly #owner: InboundOwner;
+  readonly #outbound: CreditTarget;
+  readonly #host: SessionHost;
+  /** Used for one message after another, unless one is kept. */
+  #flyweight: Message;
+  #assembly: Assembly | undefined;
+
+  constructor(owner: InboundOwner, ledger: ReleaseLedger, outbound: CreditTarget) {
+    this.#owner = owner;
+    this.ledger = ledger;
+    this.#outbound = outbound;
+    this.#host = owner.host;
+    this.#flyweight = new Message(owner);
+  }
+
+  /** Lets `message`, which is to be kept, go; the next one gets an object of its own. */
+  detach(message: Message): void {
+    if (this.#flyweight === message) this.#flyweight = new Message(this.#owner);
+  }
+
+  /** Drops a half received message: after a reconnect it is sent again as a whole. */
+  interrupt(): void {
+    const assembly = this.#assembly;
+    this.#assembly = undefined;
+    if (assembly?.message.large instanceof SharedBuffer) assembly.message.large.release();
+  }
+
+  /** One record of a connection's kind. `length` has been checked to hold at least the fixed part. */
+  receive(link: Link, kind: number, block: MemoryBlock, start: number, length: number): void {
+    this.receivedRecords++;
+    const int32 = block.int32;
+    const word = start >> 2;
+    const kindWordValue = int32[word + 1];
+    const flags = (kindWordValue >> flagsShift) & 0xff;
+    if (kind <= lastSequencedKind) {
+      const ahead = (int32[word + 3] - this.expectedSerial) | 0;
+      if (ahead !== 0 || this.#assembly !== undefined) {
+        if (ahead < 0) return this.#suppress(link, flags, block, start);
+        throw new HeddleError(
+          'ERR_HEDDLE_PROTOCOL',
+          ahead === 0
+            ? 'the peer sent a message before the data of the large one before it was complete'
+            : `the peer skipped serial numbers: expected=${this.expectedSerial} got=${int32[word + 3]}`,
+        );
+      }
+      // A large message counts as received when all its fragments are there.
+      if ((flags & MessageFlag.large) === 0 || link.sharesMemory) this.#advance();
+    }
+    let headerStart = start + messageHeaderBytes;
+    if ((flags & MessageFlag.credits) !== 0) {
+      if (length < messageHeaderBytes + creditExtensionBytes) throw tooShort(kind, length);
+      this.#takeCredits(int32, word);
+      headerStart += creditExtensionBytes;
+    }
+    if (kind <= lastCreditedKind) {
+      const headerLength = kindWordValue >>> headerLengthShift;
+      const dataStart = headerLength === 0 ? headerStart : headerStart + paddedHeaderBytes(headerLength);
+      const dataLength = start + length - dataStart;
+      if (dataLength < 0) throw tooShort(kind, length);
+      const message = this.#flyweight;
+      message.kind = kinds[kind - RecordKind.oneWay];
+      message.more = (flags & MessageFlag.more) !== 0;
+      message.serial = int32[word + 3];
+      message.reference = int32[word + 4];
+      message.flags = flags;
+      message.block = block;
+      message.headerStart = headerStart;
+      message.headerLength = headerLength;
+      message.dataStart = dataStart;
+      message.length = dataLength;
+      message.isAnswered = false;
+      message.isReleased = false;
+      message.isRefused = false;
+      message.chargedBytes = dataLength + headerLength;
+      const sentAt = int32[word + 5];
+      if (sentAt !== 0) this.#host.statistics.queueingDelay((this.#host.clock.nowMicros() - sentAt) | 0);
+      if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength)) return;
+      this.#deliver(kind, message);
+      return;
+    }
+    this.#receiveControl(kind, flags, kindWordValue >>> headerLengthShift, int32[word + 4], block, start, length);
+  }
+
+  #advance(): void {
+    this.expectedSerial = (this.expectedSerial + 1) | 0;
+    this.#outbound.expectedSerial = this.expectedSerial;
+  }
+
+  #deliver(kind: number, message: Message): void {
+    const messageClass = kind === RecordKind.response ? responseClass : postClass;
+    if (!this.ledger.receive(messageClass, message.chargedBytes)) {
+      throw new HeddleError(
+        'ERR_HEDDLE_PROTOCOL',
+        `the peer sent more than its credits: held messages=${this.ledger.heldMessages[messageClass]} ` +
+          `bytes=${this.ledger.heldBytes[messageClass]}`,
+      );
+    }
+    this.#host.statistics.messageReceived(kind, message.chargedBytes);
+    this.#owner.onMessage(message);
+  }
+
+  #receiveControl(
+    kind: number,
+    flags: number,
+    headerField: number,
+    reference: number,
+    block: MemoryBlock,
+    start: number,
+    length: number,
+  ): void {
+    const owner = this.#owner;
+    switch (kind) {
+      case RecordKind.receipt:
+        owner.onReceipt(reference, (flags & MessageFlag.receipt) !== 0, (flags & MessageFlag.refused) === 0);
+        break;
+      case RecordKind.cancel:
+        owner.onCancel(reference);
+        break;
+      case RecordKind.cancelAnswer:
+        owner.onCancelAnswer(reference, headerField);
+        break;
+      case RecordKind.fin:
+        owner.onFin();
+        break;
+      case RecordKind.finAck:
+        owner.onFinAck();
+        break;
+      case RecordKind.fragment:
+        this.#takeFragment(block, start + messageHeaderBytes, start + length);
+        break;
+      case RecordKind.ping:
+        owner.onPing();
+        break;
+      case RecordKind.credit:
+      case RecordKind.pong:
+        break;
+      default:
+        throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer sent a record of unknown kind=${kind}`);
+    }
+  }
+
+  #takeCredits(int32: Int32Array, word: number): void {
+    const outbound = this.#outbound;
+    const credits = outbound.credits;
+    const at = word + creditWord;
+    if (!credits.refill(postClass, int32[at], int32[at + 1]) || !credits.refill(responseClass, int32[at + 2], int32[at + 3])) {
+      throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer says that it released more than it was sent');
+    }
+    outbound.retransmitter?.acknowledge(int32[at + 4]);
+    this.#owner.onCredits();
+  }
+
+  /** A record that had been delivered on the link before this one: forgotten, and its memory given back. */
+  #suppress(link: Link, flags: number, _block: MemoryBlock, _start: number): void {
+    this.suppressedDuplicates++;
+    // Over shared memory the first copy took the buffer along; over a wire its fragments follow and are dropped.
+    if ((flags & MessageFlag.large) !== 0 && !link.sharesMemory) this.#skipping = true;
+  }
+
+  #skipping = false;
+
+  /** Finds or begins to gather the data of a large message. False when the message is not complete yet. */
+  #takeLarge(link: Link, message: Message, block: MemoryBlock, descriptorBytes: number): boolean {
+    if (descriptorBytes !== 24) throw tooShort(RecordKind.oneWay, descriptorBytes);
+    const bytes = block.bytes;
+    const at = message.dataStart;
+    const lengthBytes = bytes.readInt32LE(at);
+    if (lengthBytes < 0 || lengthBytes > this.ledger.depthBytes) {
+      throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer announced a message of ${lengthBytes} bytes, past its credits`);
+    }
+    message.length = lengthBytes;
+    message.chargedBytes = lengthBytes + message.headerLength;
+    if (link.sharesMemory) {
+      const moved = adoptMoved(link, this.#host, bytes, at);
+      const target = this.#owner.assignBuffer(message.kind, lengthBytes);
+      if (target === undefined) message.large = moved;
+      else {
+        message.large = target;
+        checkedTarget(target, lengthBytes).set(moved.bytes);
+        moved.release();
+      }
+      return true;
+    }
+    message.large = this.#owner.assignBuffer(message.kind, lengthBytes) ?? this.#host.pool.allocate(lengthBytes);
+    const target = checkedTarget(message.large, lengthBytes);
+    this.#skipping = false;
+    if (lengthBytes === 0) {
+      this.#advance();
+      return true;
+    }
+    message.keep();
+    message.isKept = false;
+    this.#assembly = { message, target, received: 0 };
+    return false;
+  }
+
+  #takeFragment(block: MemoryBlock, start: number, end: number): void {
+    const assembly = this.#assembly;
+    if (assembly === undefined) {
+      if (this.#skipping) return;
+      throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent data that belongs to no message');
+    }
+    if (assembly.received + (end - start) > assembly.message.length) {
+      throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent more data than it announced');
+    }
+    assembly.target.set(block.bytes.subarray(start, end), assembly.received);
+    assembly.received += end - start;
+    if (assembly.received < assembly.message.length) return;
+    this.#assembly = undefined;
+    this.#advance();
+    const { message } = assembly;
+    const index = kinds.indexOf(message.kind);
+    this.#deliver(RecordKind.oneWay + index, message);
+  }
+}
+
+/** Takes over a buffer that the peer moved here. */
+export function adoptMoved(link: Link, host: SessionHost, bytes: Buffer, at: number): SharedBuffer {
+  const slabId = bytes.readInt32LE(at + 4);
+  const memory = link.sharedSlab(slabId);
+  if (memory === undefined) {
+    throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer named slabId=${slabId}, which it never handed over`);
+  }
+  return host.pool.adopt({
+    slabId,
+    memory,
+    slot: bytes.readInt32LE(at + 8),
+    handle: bytes.readInt32LE(at + 12),
+    byteOffset: bytes.readInt32LE(at + 16),
+    lengthBytes: bytes.readInt32LE(at),
+  });
+}
+
+/** The bytes of what a user picked for incoming data, exactly as long as the data. */
+function checkedTarget(target: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
+  const bytes = target instanceof Uint8Array ? target : target.bytes;
+  if (bytes.length < lengthBytes) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `onAssignBuffer gave ${bytes.length} bytes for a message of lengthBytes=${lengthBytes}`,
+    );
+  }
+  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, lengthBytes);
+}
+
+function tooShort(kind: number, length: number): HeddleError {
+  return new HeddleError('ERR_HEDDLE_MALFORMED', `a record of kind=${kind} is too short with length=${length}`);
+}
+
+/** The error that a response flagged as one carries. The inverse of {@link writeError}. */
+export function readError(message: Message): RemoteError {
+  let fields: Record<string, unknown> = {};
+  try {
+    fields = JSON.parse(message.data.toString()) as Record<string, unknown>;
+  } catch {
+    // An error that does not parse is an error still.
+  }
+  return new RemoteError({
+    name: typeof fields.name === 'string' ? fields.name : 'Error',
+    message: typeof fields.message === 'string' ? fields.message : 'the other side gave no reason',
+    code: typeof fields.code === 'string' ? fields.code : undefined,
+    stack: typeof fields.stack === 'string' ? fields.stack : undefined,
+  });
+}
+
+/** Longest stack that travels; the rest is cut. */
+const maximumStackCharacters = 2000;
+
+/** An error as the data of a response: JSON, whatever the codec, so that both sides always understand it. */
+export function writeError(error: unknown): Buffer {
+  const source = error instanceof Error ? error : new Error(String(error));
+  const code = (source as { code?: unknown }).code;
+  return Buffer.from(
+    JSON.stringify({
+      name: source.constructor?.name ?? source.name,
+      message: source.message.slice(0, maximumStackCharacters),
+      code: typeof code === 'string' ? code : undefined,
+      stack: source.stack?.slice(0, maximumStackCharacters),
+    }),
+  );
+}

@@ -1,0 +1,562 @@
+import { HeddleError } from '../../errors.js';
+import type { RecordWriter } from '../../transports/record-writer.js';
+import { SharedBuffer } from '../memory/shared-buffer.js';
+import {
+  creditExtensionBytes,
+  flagsShift,
+  headerLengthShift,
+  lastCreditedKind,
+  lastSequencedKind,
+  MessageFlag,
+  maximumHeaderBytes,
+  messageHeaderBytes,
+  paddedHeaderBytes,
+  RecordKind,
+} from '../message/message-layout.js';
+import type { Payload, Receipt, SendOptions } from '../message/payload.js';
+import { Segments, writeSegments } from '../message/segments.js';
+import { type CreditPurse, postClass, type ReleaseLedger, responseClass } from './credits.js';
+import type { ConnectionOptions } from './options.js';
+import { Retransmitter } from './retransmitter.js';
+import { type QueuedRecord, SendQueue } from './send-queue.js';
+import type { SessionHost, Wire } from './session-host.js';
+
+/** What the sending half of a connection tells the connection. */
+export interface OutboundOwner {
+  readonly host: SessionHost;
+  options: ConnectionOptions;
+  /** The fin has been placed behind everything else. */
+  onFinSent(): void;
+  /** A queued record has been placed, with this serial number. */
+  onRecordPlaced(record: QueuedRecord, serial: number): void;
+  /** A record was dropped before it was placed. */
+  onRecordDropped(record: QueuedRecord, status: 'flushed' | 'discarded', error: HeddleError): void;
+}
+
+/** One message of this many has its way timed: the clock costs more than a small message. */
+const timedEvery = 64;
+/** Data of a large message goes over a wire in pieces of at most this many bytes. */
+const maximumFragmentBytes = 64 * 1024;
+/** What a record costs beside its data at the most. */
+const overheadBytes = messageHeaderBytes + creditExtensionBytes;
+
+/**
+ * The sending half of a connection: serial numbers, credits, the queues of what has to wait, and the placing of records
+ * into the link. A message takes the straight way, encoded in place, when nothing waits before it; any other way goes
+ * through a queue, in order.
+ *
+ * Posts (requests and one-way messages) and answers (responses, receipts, cancels and their answers) wait in queues of
+ * their own and keep order within each: answers pass posts that wait for credits, since answering is what brings credits.
+ */
+export class Outbound {
+  remoteId = 0;
+  /** Whether records may be placed: set by the connection. */
+  isOnline = false;
+  credits!: CreditPurse;
+  ledger: ReleaseLedger;
+  /** Whether a post, or an answer, can be placed at once: nothing waits before it. */
+  straightPosts = false;
+  straightAnswers = false;
+  nextSerial: number;
+  /** Copies of what the peer may not have received: only where the connection may be resumed. */
+  retransmitter: Retransmitter | undefined;
+  /** Serial number that the peer's next sequenced record will have: goes with every credit extension. */
+  expectedSerial = 0;
+
+  readonly posts = new SendQueue();
+  readonly answers = new SendQueue();
+  wire!: Wire;
+  #writer!: RecordWriter;
+  #inlineLimitBytes = 0;
+  #streaming: SharedBuffer | undefined;
+  #streamedBytes = 0;
+  #finWanted = false;
+  #readyWaiters: (() => void)[] = [];
+  /** Size of the last encoded value: a guess for the next one. */
+  #encodedBytes = 128;
+  readonly #owner: OutboundOwner;
+  readonly #host: SessionHost;
+
+  constructor(owner: OutboundOwner, ledger: ReleaseLedger, initialSerial: number) {
+    this.#owner = owner;
+    this.#host = owner.host;
+    this.ledger = ledger;
+    this.nextSerial = initialSerial;
+  }
+
+  /** Takes up a wire, new or after the loss of another. Sending starts with `goOnline`. */
+  attach(wire: Wire, remoteId: number): void {
+    this.wire = wire;
+    this.#writer = wire.link.writer;
+    this.remoteId = remoteId;
+    this.applyOptions();
+  }
+
+  /** Reads the options anew. */
+  applyOptions(): void {
+    if (this.wire === undefined) return;
+    this.#inlineLimitBytes = Math.min(
+      this.#owner.options.inlineLimitBytes,
+      this.wire.link.maximumRecordBytes - overheadBytes,
+    );
+  }
+
+  retainForResume(): void {
+    this.retransmitter ??= new Retransmitter();
+  }
+
+  goOnline(): void {
+    this.isOnline = true;
+    this.pump();
+  }
+
+  goOffline(): void {
+    this.isOnline = false;
+    this.straightPosts = false;
+    this.straightAnswers = false;
+    // A message that was being streamed is sent again as a whole: its copy is with the retransmitter.
+    if (this.#streaming !== undefined && this.retransmitter === undefined) this.#streaming.release();
+    this.#streaming = undefined;
+  }
+
+  /**
+   * The straight way for raw bytes: into the ring or frame at once. False when the message must take the other way.
+   * The hot path: no allocation, no closure, no call into native code but the copy itself.
+   */
+  placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
+    const length = data.length;
+    const credits = this.credits;
+    const messageClass = kind === RecordKind.response ? responseClass : postClass;
+    if (
+      length > this.#inlineLimitBytes ||
+      credits.messages[messageClass] <= 0 ||
+      credits.bytes[messageClass] < length
+    ) {
+      return false;
+    }
+    const writer = this.#writer;
+    const start = writer.claim(messageHeaderBytes + length);
+    if (start < 0) return false;
+    credits.messages[messageClass]--;
+    credits.bytes[messageClass] -= length;
+    const serial = this.nextSerial;
+    this.nextSerial = (serial + 1) | 0;
+    const block = writer.block;
+    const int32 = block.int32;
+    const word = start >> 2;
+    int32[word] = messageHeaderBytes + length;
+    int32[word + 1] = more ? kind | (MessageFlag.more << flagsShift) : kind;
+    int32[word + 2] = this.remoteId;
+    int32[word + 3] = serial;
+    int32[word + 4] = reference;
+    int32[word + 5] = serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    block.bytes.set(data, start + messageHeaderBytes);
+    this.#host.statistics.messageSent(kind, length);
+    if (more) this.#host.batch(this.wire);
+    else this.wire.link.publish();
+    return true;
+  }
+
+  /** The straight way for a value: encoded in place. False when it must take the other way. */
+  placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
+    const credits = this.credits;
+    const messageClass = kind === RecordKind.response ? responseClass : postClass;
+    const room = Math.min(this.#inlineLimitBytes, 2 * this.#encodedBytes + 64);
+    if (credits.messages[messageClass] <= 0 || credits.bytes[messageClass] < room) return false;
+    const writer = this.#writer;
+    const start = writer.claim(messageHeaderBytes + room);
+    if (start < 0) return false;
+    const block = writer.block;
+    const dataStart = start + messageHeaderBytes;
+    let end: number;
+    try {
+      end = this.#host.codec.encodeInto(value, block.bytes, dataStart, dataStart + room);
+    } catch (error) {
+      writer.trim(start, 0);
+      throw error;
+    }
+    if (end < 0) {
+      writer.trim(start, 0);
+      return false;
+    }
+    const length = end - dataStart;
+    writer.trim(start, messageHeaderBytes + length);
+    this.#encodedBytes = length;
+    credits.messages[messageClass]--;
+    credits.bytes[messageClass] -= length;
+    const serial = this.nextSerial;
+    this.nextSerial = (serial + 1) | 0;
+    const int32 = block.int32;
+    const word = start >> 2;
+    const flags = more ? MessageFlag.encoded | MessageFlag.more : MessageFlag.encoded;
+    int32[word] = messageHeaderBytes + length;
+    int32[word + 1] = kind | (flags << flagsShift);
+    int32[word + 2] = this.remoteId;
+    int32[word + 3] = serial;
+    int32[word + 4] = reference;
+    int32[word + 5] = serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    this.#host.statistics.messageSent(kind, length);
+    if (more) this.#host.batch(this.wire);
+    else this.wire.link.publish();
+    return true;
+  }
+
+  /**
+   * The way of any message: what cannot be placed now waits, in order. Returns whether it was placed. The payload's
+   * bytes are taken at the call. Throws `ERR_HEDDLE_SEND_QUEUE_FULL` and `ERR_HEDDLE_MESSAGE_TOO_LARGE`, and what the
+   * codec and the pool throw; nothing is sent then.
+   */
+  submit(kind: number, flags: number, reference: number, payload: Payload, options: SendOptions): boolean {
+    const queue = kind === RecordKind.response ? this.answers : this.posts;
+    if (kind !== RecordKind.response) this.#requireQueueRoom(payload);
+    const record = this.#makeRecord(kind, flags, reference, payload, options);
+    queue.push(record);
+    this.pump();
+    const placed = queue.length === 0;
+    if (!placed) this.#host.statistics.sendQueueGrew(queue.length);
+    if (this.isOnline) this.#publish(options.more === true);
+    return placed;
+  }
+
+  /** Places a small sequenced record about a message: a receipt, a cancel, the answer to one. */
+  submitControl(kind: number, flags: number, headerField: number, reference: number): void {
+    this.answers.push({
+      kind,
+      // The header length field of a control record carries its small number: see cancelAnswer.
+      flags: flags | (headerField << (headerLengthShift - flagsShift)),
+      reference,
+      header: undefined,
+      data: undefined,
+      large: undefined,
+      chargedBytes: 0,
+      onSent: undefined,
+      onReceipt: undefined,
+      context: undefined,
+    });
+    this.pump();
+    if (this.isOnline) this.#host.batch(this.wire);
+  }
+
+  /** Places an unsequenced record: it is never queued; what is lost of these is sent again by itself. */
+  placeUnsequenced(kind: number): boolean {
+    if (!this.isOnline) return false;
+    const placed = this.#place(kind, 0, 0, undefined, undefined, kind === RecordKind.credit);
+    if (placed) this.#host.batch(this.wire);
+    return placed;
+  }
+
+  /** Tells the peer what has been released; when there is no room the next pump does it. */
+  announceCredits(): void {
+    this.placeUnsequenced(RecordKind.credit);
+  }
+
+  /** Sends the fin once everything queued before it has been placed. */
+  queueFin(): void {
+    this.#finWanted = true;
+    this.pump();
+  }
+
+  /** Acknowledges the peer's fin. */
+  placeFinAck(): void {
+    this.submitControl(RecordKind.finAck, 0, 0, 0);
+    if (this.isOnline) this.wire.link.publish();
+  }
+
+  /** Takes a request that has not been placed yet out of the queue. */
+  removeQueuedRequest(requestId: number): QueuedRecord | undefined {
+    const record = this.posts.remove((one) => one.kind === RecordKind.request && one.reference === requestId);
+    record?.large?.release();
+    return record;
+  }
+
+  /** Resolves when nothing waits to be placed. */
+  ready(): Promise<void> {
+    if (this.posts.length === 0 && this.isOnline) return Promise.resolve();
+    return new Promise((resolve) => this.#readyWaiters.push(resolve));
+  }
+
+  /** Places what waits, as far as credits and room allow. */
+  pump(): void {
+    if (!this.isOnline) return;
+    const placedBefore = this.nextSerial;
+    const hadStreamed = this.#streamedBytes;
+    if (this.#resendPending() && this.#continueStream()) {
+      if (this.#drain(this.answers, responseClass)) this.#drain(this.posts, postClass);
+      this.#finishIfEmpty();
+    }
+    if (this.ledger.isAnnouncementDue) this.announceCredits();
+    const idle = this.#streaming === undefined && this.isOnline && !this.retransmitter;
+    this.straightAnswers = idle && this.answers.length === 0;
+    this.straightPosts = idle && this.posts.length === 0;
+    if (this.posts.length === 0 && this.#readyWaiters.length > 0) this.#resolveReady();
+    if (placedBefore !== this.nextSerial || hadStreamed !== this.#streamedBytes) this.#host.batch(this.wire);
+  }
+
+  /** Gives back everything that was not sent, each record once. */
+  flush(error: HeddleError): void {
+    this.goOffline();
+    for (const queue of [this.answers, this.posts]) {
+      for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
+        record.large?.release();
+        if (record.kind <= lastCreditedKind) {
+          this.#owner.onRecordDropped(record, record.kind === RecordKind.response ? 'discarded' : 'flushed', error);
+        }
+      }
+    }
+    this.retransmitter?.clear();
+    this.#resolveReady();
+  }
+
+  #resolveReady(): void {
+    const waiters = this.#readyWaiters;
+    if (waiters.length === 0) return;
+    this.#readyWaiters = [];
+    for (const resolve of waiters) resolve();
+    this.#host.endTurnSoon();
+  }
+
+  #publish(more: boolean): void {
+    if (more) this.#host.batch(this.wire);
+    else this.wire.link.publish();
+  }
+
+  #requireQueueRoom(payload: Payload): void {
+    const { sendQueueDepthMessages, sendQueueDepthBytes } = this.#owner.options;
+    const bytes = payload instanceof Uint8Array || payload instanceof SharedBuffer ? payload.length : 0;
+    const posts = this.posts;
+    if (
+      posts.length >= sendQueueDepthMessages ||
+      (posts.length > 0 && posts.bytes + bytes > sendQueueDepthBytes)
+    ) {
+      throw new HeddleError(
+        'ERR_HEDDLE_SEND_QUEUE_FULL',
+        `the send queue holds messages=${posts.length} of ${sendQueueDepthMessages} and bytes=${posts.bytes} of ` +
+          `${sendQueueDepthBytes}: when send() returns false, wait for ready() before sending more`,
+        { details: { messages: posts.length, bytes: posts.bytes } },
+      );
+    }
+  }
+
+  #makeRecord(kind: number, flags: number, reference: number, payload: Payload, options: SendOptions): QueuedRecord {
+    const header = options.header;
+    if (header !== undefined && header.length > maximumHeaderBytes) {
+      throw new HeddleError(
+        'ERR_HEDDLE_MESSAGE_TOO_LARGE',
+        `a header of ${header.length} bytes exceeds maximumHeaderBytes=${maximumHeaderBytes}: send it as data`,
+      );
+    }
+    let data: Uint8Array | undefined;
+    let large: SharedBuffer | undefined;
+    if (payload instanceof SharedBuffer) {
+      // The user's object has moved from this call on, though the memory is still this context's until it is placed.
+      large = this.#host.pool.adopt(payload.moveTo(this.#host.contextId));
+    } else if (payload instanceof Segments) {
+      flags |= MessageFlag.segmented;
+      large = this.#largeFor(payload.encodedBytes, header);
+      data = large === undefined ? Buffer.allocUnsafe(payload.encodedBytes) : undefined;
+      writeSegments(payload, (data ?? large?.bytes) as Buffer, 0);
+    } else {
+      if (payload instanceof Uint8Array) data = Uint8Array.prototype.slice.call(payload);
+      else {
+        flags |= MessageFlag.encoded;
+        data = this.#host.codec.encode(payload);
+      }
+      large = this.#largeFor(data.length, header);
+      if (large !== undefined) {
+        large.bytes.set(data);
+        data = undefined;
+      }
+    }
+    const chargedBytes = (large?.length ?? data?.length ?? 0) + (header?.length ?? 0);
+    if (this.credits !== undefined && chargedBytes > this.credits.peerDepthBytes) {
+      large?.release();
+      throw this.#tooLarge(chargedBytes);
+    }
+    return {
+      kind,
+      flags: options.onReceipt === undefined ? flags : flags | MessageFlag.receipt,
+      reference,
+      header: header === undefined ? undefined : Uint8Array.prototype.slice.call(header),
+      data,
+      large,
+      chargedBytes,
+      onSent: options.onSent,
+      onReceipt: options.onReceipt as ((receipt: Receipt) => void) | undefined,
+      context: options.context,
+    };
+  }
+
+  /** A buffer of the pool for data that is too long for a record; undefined when it is not. */
+  #largeFor(lengthBytes: number, header: Uint8Array | undefined): SharedBuffer | undefined {
+    const limit = this.wire === undefined ? this.#owner.options.inlineLimitBytes : this.#inlineLimitBytes;
+    if (lengthBytes + paddedHeaderBytes(header?.length ?? 0) <= limit) return undefined;
+    return this.#host.pool.allocate(lengthBytes);
+  }
+
+  #tooLarge(bytes: number): HeddleError {
+    const depth = this.credits.peerDepthBytes;
+    return new HeddleError(
+      'ERR_HEDDLE_MESSAGE_TOO_LARGE',
+      `a message of bytes=${bytes} exceeds the peer's receiveDepthBytes=${depth}: send it in parts, or raise that option there`,
+      { details: { bytes, receiveDepthBytes: depth } },
+    );
+  }
+
+  /** Places what the queue holds until it is empty (true), or the link has no room (false). */
+  #drain(queue: SendQueue, messageClass: number): boolean {
+    for (let record = queue.head; record !== undefined; record = queue.head) {
+      const credited = record.kind <= lastCreditedKind;
+      if (credited) {
+        const credits = this.credits;
+        if (record.chargedBytes > credits.peerDepthBytes) {
+          queue.shift();
+          record.large?.release();
+          this.#owner.onRecordDropped(record, 'flushed', this.#tooLarge(record.chargedBytes));
+          continue;
+        }
+        if (credits.messages[messageClass] <= 0 || credits.bytes[messageClass] < record.chargedBytes) {
+          this.#host.statistics.creditStalled();
+          return true;
+        }
+      }
+      const serial = this.nextSerial;
+      if (!this.#placeQueued(record)) return false;
+      queue.shift();
+      this.#owner.onRecordPlaced(record, serial);
+      if (credited) {
+        this.credits.messages[messageClass]--;
+        this.credits.bytes[messageClass] -= record.chargedBytes;
+        this.#host.statistics.messageSent(record.kind, record.chargedBytes);
+      }
+      record.onSent?.();
+      if (this.#streaming !== undefined && !this.#continueStream()) return false;
+    }
+    return true;
+  }
+
+  #placeQueued(record: QueuedRecord): boolean {
+    const large = record.large;
+    if (large === undefined) {
+      return this.#place(record.kind, record.flags, record.reference, record.header, record.data, true, record);
+    }
+    const link = this.wire.link;
+    if (!link.sharesMemory && large.length + paddedHeaderBytes(record.header?.length ?? 0) <= this.#inlineLimitBytes) {
+      if (!this.#place(record.kind, record.flags, record.reference, record.header, large.bytes, true)) return false;
+      large.release();
+      return true;
+    }
+    const flags = record.flags | MessageFlag.large;
+    const descriptor = Buffer.alloc(24);
+    descriptor.writeInt32LE(large.length, 0);
+    if (!link.sharesMemory) {
+      if (!this.#place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return false;
+      this.#streaming = large;
+      this.#streamedBytes = 0;
+      return true;
+    }
+    const moved = large.moveTo(link.peerContextId);
+    descriptor.writeInt32LE(moved.slabId, 4);
+    descriptor.writeInt32LE(moved.slot, 8);
+    descriptor.writeInt32LE(moved.handle, 12);
+    descriptor.writeInt32LE(moved.byteOffset, 16);
+    link.shareSlab(moved.slabId, moved.memory);
+    if (this.#place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return true;
+    large.undoMove();
+    return false;
+  }
+
+  /** Streams on where a large message stopped. True when there is nothing (more) to stream. */
+  #continueStream(): boolean {
+    const large = this.#streaming;
+    if (large === undefined) return true;
+    const limit = Math.min(maximumFragmentBytes, this.wire.link.maximumRecordBytes - messageHeaderBytes);
+    const bytes = large.bytes;
+    while (this.#streamedBytes < large.length) {
+      const end = Math.min(this.#streamedBytes + limit, large.length);
+      const piece = bytes.subarray(this.#streamedBytes, end);
+      if (!this.#place(RecordKind.fragment, 0, 0, undefined, piece, false)) return false;
+      this.#streamedBytes = end;
+    }
+    this.#streaming = undefined;
+    if (this.retransmitter === undefined) large.release();
+    return true;
+  }
+
+  /** Places again what the peer did not receive before the link was lost. True when nothing (more) is to be done. */
+  #resendPending(): boolean {
+    const retransmitter = this.retransmitter;
+    if (retransmitter === undefined) return true;
+    for (let copy = retransmitter.nextToResend(); copy !== undefined; copy = retransmitter.nextToResend()) {
+      if (!this.#continueStream()) return false;
+      const start = this.#writer.claim(copy.bytes.length);
+      if (start < 0) return false;
+      const block = this.#writer.block;
+      block.bytes.set(copy.bytes, start);
+      block.int32[(start >> 2) + 2] = this.remoteId;
+      retransmitter.resent();
+      this.#host.batch(this.wire);
+      if (copy.streamed !== undefined) {
+        this.#streaming = copy.streamed;
+        this.#streamedBytes = 0;
+      }
+    }
+    return true;
+  }
+
+  #finishIfEmpty(): void {
+    if (!this.#finWanted || this.posts.length > 0 || this.answers.length > 0) return;
+    if (!this.#place(RecordKind.fin, 0, 0, undefined, undefined, true)) return;
+    this.#finWanted = false;
+    this.wire.link.publish();
+    this.#owner.onFinSent();
+  }
+
+  /** Places one record of any kind. False when the link has no room now. */
+  #place(
+    kind: number,
+    flags: number,
+    reference: number,
+    header: Uint8Array | undefined,
+    data: Uint8Array | undefined,
+    mayCarryCredits: boolean,
+    record?: QueuedRecord,
+  ): boolean {
+    const ledger = this.ledger;
+    const carries = mayCarryCredits && (kind === RecordKind.credit || ledger.isWorthCarrying);
+    const headerLength = header === undefined ? 0 : header.length;
+    const headerStart = messageHeaderBytes + (carries ? creditExtensionBytes : 0);
+    const dataStart = headerStart + paddedHeaderBytes(headerLength);
+    const total = dataStart + (data === undefined ? 0 : data.length);
+    const start = this.#writer.claim(total);
+    if (start < 0) return false;
+    const block = this.#writer.block;
+    const int32 = block.int32;
+    const word = start >> 2;
+    const isSequenced = kind <= lastSequencedKind;
+    const serial = this.nextSerial;
+    if (isSequenced) this.nextSerial = (serial + 1) | 0;
+    const flagBits = carries ? flags | MessageFlag.credits : flags;
+    int32[word] = total;
+    int32[word + 1] = kind | (flagBits << flagsShift) | (headerLength << headerLengthShift);
+    int32[word + 2] = this.remoteId;
+    int32[word + 3] = isSequenced ? serial : 0;
+    int32[word + 4] = reference;
+    int32[word + 5] = isSequenced && serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    if (carries) {
+      int32[word + 6] = ledger.releasedMessages[postClass];
+      int32[word + 7] = ledger.releasedBytes[postClass];
+      int32[word + 8] = ledger.releasedMessages[responseClass];
+      int32[word + 9] = ledger.releasedBytes[responseClass];
+      int32[word + 10] = this.expectedSerial;
+      int32[word + 11] = 0;
+      ledger.announced();
+    }
+    if (header !== undefined) block.bytes.set(header, start + headerStart);
+    if (data !== undefined) block.bytes.set(data, start + dataStart);
+    if (isSequenced && this.retransmitter !== undefined) {
+      const streamed = (flags & MessageFlag.large) !== 0 && !this.wire.link.sharesMemory ? record?.large : undefined;
+      this.retransmitter.remember(serial, block.bytes, start, total, streamed);
+    }
+    return true;
+  }
+}

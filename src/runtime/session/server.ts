@@ -1,0 +1,189 @@
+import { HeddleError } from '../../errors.js';
+import type { Link, Portal } from '../../transports/transport.js';
+import { RecordKind } from '../message/message-layout.js';
+import type { Connection } from './connection.js';
+import type { SessionHandlers } from './handlers.js';
+import type { ConnectionOptions } from './options.js';
+import { ServerSession } from './server-session.js';
+import type { SessionLayer } from './session-layer.js';
+import type { Wire } from './session-host.js';
+import { SessionRequest } from './session-request.js';
+import { required, type SetupBody } from './setup-body.js';
+
+/** What {@link SessionLayer.listen} takes beside the URI. */
+export interface ListenOptions extends SessionHandlers {
+  /**
+   * A client wants a session: accept it, reject it or redirect it, now or later. Without this handler every session is
+   * accepted; with it, one that the handler (or its promise) returns from undecided is accepted too.
+   */
+  onSession?(request: SessionRequest): unknown;
+  /** What the connections keep to; see ConnectionOptions. */
+  readonly options?: Partial<ConnectionOptions> | undefined;
+}
+
+/**
+ * A service at a portal of this context. It goes on listening until it is closed, or its context stops.
+ *
+ * @example
+ * const server = await context.listen('shm://adder', {
+ *   onRequest: (message) => message.value.a + message.value.b,
+ * });
+ */
+export class Server {
+  /** Where it listens: a port of 0 is replaced by the real one. */
+  readonly uri: string;
+  readonly #layer: SessionLayer;
+  readonly #portal: Portal;
+  readonly #handlers: ListenOptions;
+  readonly #options: ConnectionOptions;
+  readonly #sessions = new Map<string, ServerSession>();
+  readonly #undecided = new Set<SessionRequest>();
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(layer: SessionLayer, portal: Portal, handlers: ListenOptions, options: ConnectionOptions) {
+    this.#layer = layer;
+    this.#portal = portal;
+    this.uri = portal.uri;
+    this.#handlers = handlers;
+    this.#options = options;
+  }
+
+  /** The sessions that have connections here. */
+  get sessions(): readonly ServerSession[] {
+    return [...this.#sessions.values()];
+  }
+
+  /** Stops listening and closes all sessions gracefully. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Stops listening and closes all sessions gracefully: for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const request of [...this.#undecided]) request.reject('the service is closing');
+    await this.#portal.close();
+    await Promise.all([...this.#sessions.values()].map((session) => session.close()));
+    this.#layer.forgetServer(this);
+  }
+
+  /** @internal A client asks for a session. */
+  onSetup(wire: Wire, body: SetupBody, privateData: Buffer): void {
+    const refusal = this.#reasonToRefuse(body);
+    if (refusal !== undefined) {
+      this.#refuse(wire, body, refusal);
+      return;
+    }
+    const request = new SessionRequest(body, privateData, wire.link, {
+      accept: (portals, data) => this.#accept(wire, body, privateData, portals, data),
+      reject: (reason, data) =>
+        this.#answer(wire, RecordKind.sessionReject, body, { sessionId: body.sessionId, reason }, data),
+      redirect: (services) =>
+        this.#answer(wire, RecordKind.sessionRedirect, body, { sessionId: body.sessionId, services }, undefined),
+      onDecided: () => this.#undecided.delete(request),
+    });
+    this.#undecided.add(request);
+    this.#decide(request).catch((cause: unknown) => {
+      if (!request.isDecided) request.reject('the service failed to decide');
+      this.#layer.report(
+        new HeddleError('ERR_HEDDLE_INVALID_STATE', `an onSession handler threw: ${String(cause)}`, { cause }),
+      );
+    });
+  }
+
+  async #decide(request: SessionRequest): Promise<void> {
+    const result = this.#handlers.onSession?.(request);
+    // A handler that decides at once is not made to wait for a turn of the microtask queue.
+    if (result !== undefined) await result;
+    if (!request.isDecided) request.accept();
+  }
+
+  #reasonToRefuse(body: SetupBody): string | undefined {
+    if (this.#closing !== undefined) return 'the service is closing';
+    if (body.codec !== this.#layer.codec.name) {
+      return `the service encodes with codec=${this.#layer.codec.name}, the client with codec=${body.codec}`;
+    }
+    return undefined;
+  }
+
+  #accept(
+    wire: Wire,
+    body: SetupBody,
+    privateData: Buffer,
+    portals: readonly string[] | undefined,
+    answer: Uint8Array | undefined,
+  ): void {
+    const token = this.#layer.tokenOf(body.sessionId);
+    if (portals !== undefined) {
+      // No connection here: each goes to a portal, where it shows the token.
+      this.#answer(wire, RecordKind.sessionAccept, body, { sessionId: body.sessionId, token, portals }, answer);
+      return;
+    }
+    if (!wire.link.isOpen) return;
+    const connection = this.#admit(wire, body, privateData);
+    if (connection === undefined) return;
+    const mine = { ...this.#layer.introduction(connection), sessionId: body.sessionId, token };
+    this.#answer(wire, RecordKind.sessionAccept, body, mine, answer);
+    this.#welcome(connection, wire, body);
+  }
+
+  /** @internal A further connection of a session, or the first of one whose lead connection was elsewhere. */
+  onHello(wire: Wire, body: SetupBody): void {
+    const refusal =
+      this.#reasonToRefuse(body) ??
+      (this.#layer.isToken(body.sessionId, required(body, 'token')) ? undefined : 'the token is not of this session');
+    if (refusal !== undefined) {
+      this.#refuse(wire, body, refusal);
+      return;
+    }
+    const connection = this.#admit(wire, body, Buffer.alloc(0));
+    if (connection === undefined) return;
+    const mine = { ...this.#layer.introduction(connection), sessionId: body.sessionId };
+    this.#answer(wire, RecordKind.connectionWelcome, body, mine, undefined);
+    this.#welcome(connection, wire, body);
+  }
+
+  #admit(wire: Wire, body: SetupBody, privateData: Buffer): Connection | undefined {
+    let session = this.#sessions.get(body.sessionId);
+    const index = required(body, 'index');
+    if (session?.connections.some((connection) => connection.index === index)) {
+      this.#refuse(wire, body, `the session has a connection with index=${index} already`);
+      return undefined;
+    }
+    if (session === undefined) {
+      session = new ServerSession(this.#layer, body.sessionId, body.uri ?? this.uri, this.#handlers, () =>
+        this.#sessions.delete(body.sessionId),
+      );
+      session.peerPrivateData = privateData;
+      this.#sessions.set(body.sessionId, session);
+    }
+    const connection = this.#layer.makeConnection(index, session, this.#options, this.uri);
+    session.addConnection(connection);
+    connection.attach(wire);
+    return connection;
+  }
+
+  #welcome(connection: Connection, wire: Wire, body: SetupBody): void {
+    connection.session.step({ type: 'connect' });
+    connection.session.step({ type: 'accepted' });
+    connection.welcome(wire, body, this.#options.reconnectTimeoutMs > 0 && body.resumable === true);
+  }
+
+  #refuse(wire: Wire, body: SetupBody, reason: string): void {
+    this.#answer(wire, RecordKind.connectionRefuse, body, { sessionId: body.sessionId, reason }, undefined);
+  }
+
+  #answer(wire: Wire, kind: number, to: SetupBody, body: SetupBody, data: Uint8Array | undefined): void {
+    this.#layer.placeSetup(wire, kind, required(to, 'connectionId'), body, data);
+  }
+
+  /** @internal Whether links through this portal may ask for this service. */
+  answersFor(link: Link, uri: string | undefined): boolean {
+    return link.portalUri === this.uri || (link.portalUri === undefined && uri === this.uri);
+  }
+}

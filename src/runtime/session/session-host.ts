@@ -1,0 +1,38 @@
+import type { Clock } from '../../clock.js';
+import type { HeddleError } from '../../errors.js';
+import type { Link } from '../../transports/transport.js';
+import type { SlabPool } from '../memory/slab-pool.js';
+import type { Codec } from '../message/codec.js';
+import type { StatisticsBlock } from '../observe/statistics.js';
+import type { PendingRequests } from './pending-requests.js';
+
+/** A link as the sessions of one context share it. */
+export interface Wire {
+  readonly link: Link;
+  /** Whether records have been placed that the peer does not see yet, to be published when the turn ends. */
+  isBatching: boolean;
+  /** Who is told when the link has room again or ends. */
+  readonly users: Set<WireUser>;
+}
+
+/** A connection, as its wire knows it. */
+export interface WireUser {
+  onWritable(): void;
+  onLinkClosed(error: HeddleError | undefined): void;
+}
+
+/** What the context gives to its sessions and connections. */
+export interface SessionHost {
+  readonly contextId: number;
+  readonly clock: Clock;
+  readonly codec: Codec;
+  readonly statistics: StatisticsBlock;
+  readonly pool: SlabPool;
+  readonly pending: PendingRequests;
+  /** Sees to it that what was placed on the wire is published when the turn ends. */
+  batch(wire: Wire): void;
+  /** A promise of the user's was settled: the turn ends soon, so that its reactions run. */
+  endTurnSoon(): void;
+  /** Something unexpected that harmed nothing but should be seen. */
+  report(error: HeddleError): void;
+}

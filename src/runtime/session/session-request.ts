@@ -1,0 +1,72 @@
+import { HeddleError } from '../../errors.js';
+import type { Link } from '../../transports/transport.js';
+import { maximumPrivateDataBytes, type SetupBody } from './setup-body.js';
+
+/** How a decision is carried out. */
+export interface SessionDecision {
+  accept(portals: readonly string[] | undefined, privateData: Uint8Array | undefined): void;
+  reject(reason: string, privateData: Uint8Array | undefined): void;
+  redirect(services: readonly string[]): void;
+  onDecided(): void;
+}
+
+/** A client's wish for a session, to be decided by the service once: by `accept`, `reject` or `redirect`. */
+export class SessionRequest {
+  /** The session's name, drawn at random by the client. */
+  readonly sessionId: string;
+  /** The URI that the client asked for. */
+  readonly uri: string;
+  /** What the client said beside it: up to 3840 bytes. */
+  readonly privateData: Buffer;
+  /** The client's address, as far as the transport knows it. */
+  readonly peerAddress: string;
+  /** Whether it has been decided. */
+  isDecided = false;
+  readonly #decision: SessionDecision;
+
+  /** @internal */
+  constructor(body: SetupBody, privateData: Buffer, link: Link, decision: SessionDecision) {
+    this.sessionId = body.sessionId;
+    this.uri = body.uri ?? '';
+    this.privateData = privateData;
+    this.peerAddress = link.peerAddress;
+    this.#decision = decision;
+  }
+
+  /**
+   * Accepts the session. With `portals`, the connections of the session go there, by index modulo their number: portals of
+   * other contexts of this service, so that each connection of a client lands on a context of its own.
+   */
+  accept(answer: { portals?: readonly string[]; privateData?: Uint8Array } = {}): void {
+    if (answer.portals?.length === 0) {
+      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'portals must name at least one portal, or be left out');
+    }
+    this.#decide(answer.privateData, (decision) => decision.accept(answer.portals, answer.privateData));
+  }
+
+  /** Rejects the session: the client gets the reason and the private data in its `session-rejected` event. */
+  reject(reason: string, privateData?: Uint8Array): void {
+    this.#decide(privateData, (decision) => decision.reject(reason.slice(0, 1000), privateData));
+  }
+
+  /** Sends the client to other services; it asks them in this order until one answers. */
+  redirect(...services: string[]): void {
+    if (services.length === 0) throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'redirect needs at least one service URI');
+    this.#decide(undefined, (decision) => decision.redirect(services));
+  }
+
+  #decide(privateData: Uint8Array | undefined, carryOut: (decision: SessionDecision) => void): void {
+    if (this.isDecided) {
+      throw new HeddleError('ERR_HEDDLE_INVALID_STATE', `session ${this.sessionId} has been decided before`);
+    }
+    if ((privateData?.length ?? 0) > maximumPrivateDataBytes) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `privateData of ${privateData?.length} bytes exceeds ${maximumPrivateDataBytes}: send it as a message`,
+      );
+    }
+    this.isDecided = true;
+    this.#decision.onDecided();
+    carryOut(this.#decision);
+  }
+}
