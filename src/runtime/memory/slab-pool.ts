@@ -42,7 +42,7 @@ export interface SlabPoolOptions {
   readonly limitBytes?: number | undefined;
   /** Records where each buffer was allocated or received, for leak reports. Costs some microseconds each. */
   readonly captureStacks?: boolean | undefined;
-  /** Told of a buffer that was garbage collected without release. Default: a process warning. */
+  /** Told of each buffer that was garbage collected without release. Default: one process warning a pool. */
   readonly onLeak?: ((leak: LeakReport) => void) | undefined;
   /** Told when the pool lets go of a slab that is wholly free, so that peers can be told to `forget` it. */
   readonly onSlabDropped?: ((slabId: number) => void) | undefined;
@@ -109,7 +109,7 @@ export class SlabPool implements SharedBufferHome {
   readonly limitBytes: number;
   readonly #counter: Int32Array;
   readonly #captureStacks: boolean;
-  readonly #onLeak: (leak: LeakReport) => void;
+  readonly #onLeak: ((leak: LeakReport) => void) | undefined;
   readonly #onSlabDropped: ((slabId: number) => void) | undefined;
   readonly #own: Slab[][] = slotBytesOfClass.map(() => []);
   readonly #free: FreeSlots[] = slotBytesOfClass.map(() => new FreeSlots());
@@ -125,7 +125,7 @@ export class SlabPool implements SharedBufferHome {
     this.limitBytes = requireInteger('limitBytes', options.limitBytes ?? 2 ** 30, 0, Number.MAX_SAFE_INTEGER);
     this.#counter = new Int32Array(options.slabCounter, 0, 1);
     this.#captureStacks = options.captureStacks ?? false;
-    this.#onLeak = options.onLeak ?? warnOfLeak;
+    this.#onLeak = options.onLeak;
     this.#onSlabDropped = options.onSlabDropped;
   }
 
@@ -338,7 +338,8 @@ export class SlabPool implements SharedBufferHome {
     const report = this.#report(slab, index, 'collected');
     this.giveUp(slab, slot, handle);
     this.drop(slab, slot, handle, this.contextId);
-    this.#onLeak(report);
+    if (this.#onLeak !== undefined) this.#onLeak(report);
+    else if (this.#buffersLeaked === 1) warnOfLeak(report);
   }
 
   #report(slab: Slab, index: number, found: LeakReport['found']): LeakReport {
@@ -432,7 +433,7 @@ function warnOfLeak(leak: LeakReport): void {
   const where = leak.stack === undefined ? '' : `\n${leak.stack}`;
   process.emitWarning(
     `A SharedBuffer of ${leak.lengthBytes} bytes was garbage collected without release(); its memory was freed. ` +
-      `Declare it with \`using\`, or release it after its last use.${where}`,
+      `Further ones are only counted. Declare it with \`using\`, or release it after its last use.${where}`,
     { type: 'HeddleLeakWarning', code: 'HEDDLE_BUFFER_LEAK' },
   );
 }
