@@ -174,14 +174,11 @@ inline publishHead(r) {
 }
 
 inline poll(r) {
+  seenTail[r] = ring[r].tail;
   if
-  :: head[r] == cachedTail[r] -> cachedTail[r] = ring[r].tail
-  :: else -> skip
-  fi;
-  if
-  :: head[r] != cachedTail[r] ->
+  :: head[r] != seenTail[r] ->
 #if BROKEN == 6
-    head[r] = cachedTail[r];
+    head[r] = seenTail[r];
     publishHead(r);
     head[r] = head[r] - 1;
     value = ring[r].record[head[r] % CAPACITY];
@@ -190,7 +187,7 @@ inline poll(r) {
     head[r]++;
 #else
     do
-    :: head[r] != cachedTail[r] ->
+    :: head[r] != seenTail[r] ->
       value = ring[r].record[head[r] % CAPACITY];
       assert(value == head[r] + 1);
       /* the handler runs; the record must be as it was when it ends */
@@ -211,7 +208,7 @@ inline poll(r) {
 
 proctype Consumer() {
   byte head[RINGS];
-  byte cachedTail[RINGS];
+  byte seenTail[RINGS];
   byte value;
   byte r;
   bool flag;
@@ -244,8 +241,8 @@ proctype Consumer() {
       consumerSleeping = true;
 #endif
       for (r : 0 .. RINGS - 1) {
-        cachedTail[r] = ring[r].tail;
-        work = work || cachedTail[r] != head[r]
+        seenTail[r] = ring[r].tail;
+        work = work || seenTail[r] != head[r]
       }
 #if BROKEN == 2
       consumerSleeping = true;

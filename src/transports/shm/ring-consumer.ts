@@ -31,8 +31,6 @@ export class RingConsumer {
   readonly header: Int32Array;
   /** Position of the next record. The shared head follows it at the end of each poll. */
   head: number;
-  /** The producer's position as last seen. */
-  cachedTail: number;
   stopped = false;
   polling = false;
 
@@ -42,14 +40,12 @@ export class RingConsumer {
     this.owner = owner;
     this.header = ring.header;
     this.head = Atomics.load(ring.header, headIndex);
-    this.cachedTail = this.head;
   }
 
   /** Whether records wait. The load that follows the store of the sleeping flag, in the consumer's half of Dekker. */
   hasRecords(): boolean {
     if (this.stopped) return false;
-    this.cachedTail = Atomics.load(this.header, tailIndex);
-    return this.cachedTail !== this.head;
+    return Atomics.load(this.header, tailIndex) !== this.head;
   }
 
   /**
@@ -59,13 +55,10 @@ export class RingConsumer {
   poll(budgetRecords: number): number {
     if (this.polling || this.stopped) return 0;
     let head = this.head;
-    if (head === this.cachedTail) {
-      // The one barrier on the way in, an acquire: the records before this tail are complete, their plain loads below
-      // cannot be served by older memory. What was seen before needs no second look.
-      this.cachedTail = Atomics.load(this.header, tailIndex);
-      if (head === this.cachedTail) return 0;
-    }
-    const tail = this.cachedTail;
+    // The one barrier on the way in, an acquire: the records before this tail are complete, their plain loads below
+    // cannot be served by older memory.
+    const tail = Atomics.load(this.header, tailIndex);
+    if (head === tail) return 0;
     const capacityBytes = this.ring.capacityBytes;
     const block = this.ring.records;
     const int32 = block.int32;

@@ -182,10 +182,11 @@ export class ShmTransport implements Transport, ShmLinkOwner {
     while (someHaveMore && delivered < budgetRecords) {
       const share = Math.ceil((budgetRecords - delivered) / count);
       someHaveMore = false;
-      for (let i = 0; i < count; i += 1) {
-        const records = links[index]!.poll(share);
+      for (let i = 0; i < count && delivered < budgetRecords; i += 1) {
+        const limit = Math.min(share, budgetRecords - delivered);
+        const records = links[index]!.poll(limit);
         delivered += records;
-        if (records === share) someHaveMore = true;
+        if (records === limit) someHaveMore = true;
         index += 1;
         if (index === count) index = 0;
       }
