@@ -1,0 +1,34 @@
+import test from 'ava';
+import {
+  ContextTable,
+  contextLineBytes,
+  createContextTable,
+  maximumContexts,
+  sleepingIndex,
+} from '../../../src/transports/shm/context-table.js';
+
+test('lines are given out once, to the last, and given back with a new incarnation', (t) => {
+  const table = new ContextTable(createContextTable());
+  const other = new ContextTable(table.words.buffer as SharedArrayBuffer);
+  t.is(table.state(5), 'free');
+  for (let id = 0; id < maximumContexts; id += 1) t.is((id % 2 === 0 ? table : other).acquire(), id);
+  t.throws(() => table.acquire(), { code: 'ERR_HEDDLE_OUT_OF_MEMORY' } as never);
+  t.is(other.state(5), 'running');
+  t.is(other.incarnation(5), 1);
+  table.setState(5, 'lost');
+  t.is(other.state(5), 'lost');
+  t.throws(() => table.acquire(), { code: 'ERR_HEDDLE_OUT_OF_MEMORY' } as never);
+  Atomics.store(table.words, sleepingIndex(5), 1);
+  table.setState(5, 'free');
+  t.is(other.acquire(), 5);
+  t.is(table.incarnation(5), 2);
+  t.is(table.words[sleepingIndex(5)], 0);
+});
+
+test('each context has a line of its own, and ids are checked', (t) => {
+  t.is((sleepingIndex(8) - sleepingIndex(7)) * 4, contextLineBytes);
+  for (const id of [-1, maximumContexts, 1.5, Number.NaN]) {
+    t.throws(() => sleepingIndex(id), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' } as never);
+  }
+  t.throws(() => new ContextTable(new SharedArrayBuffer(64)), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' } as never);
+});
