@@ -262,7 +262,7 @@ function connectError(address: TcpAddress, usesTls: boolean, cause: SystemError)
   }
   // Several addresses that all failed come as an AggregateError.
   const isOfSystem = cause.syscall !== undefined || cause instanceof AggregateError;
-  if (usesTls && (!isOfSystem || cause.code === 'ECONNRESET')) {
+  if (usesTls && (!isOfSystem || details.systemCode === 'ECONNRESET')) {
     const message = `TLS with ${uri} failed: ${cause.message}; does the listener use TLS, and is its certificate trusted here?`;
     return new HeddleError('ERR_HEDDLE_REFUSED', message, { cause, details });
   }
