@@ -75,7 +75,10 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
   /** Begins to receive: first `rest`, what arrived behind the peer's hello. Called once, by the transport. */
   start(rest: Buffer): void {
     // The socket may have been lost before this link listened to it.
-    if (this.#socket.destroyed) return this.#onSocketClosed();
+    if (this.#socket.destroyed) {
+      this.#onSocketClosed();
+      return;
+    }
     if (rest.length > 0) this.#onData(rest);
     this.#socket.on('data', this.#onData);
     this.#socket.resume();
