@@ -1,7 +1,8 @@
+/** Counts per thread, so per context: each worker thread has its own instance of this module. */
 let lastLinkId = 0;
 
-/** The next link number of this context. Each context is a thread with modules of its own, so that a counter here
- * counts the links of all its transports. */
+/** A number for a new link, never used twice in this context, whichever of its transports asks. */
 export function nextLinkId(): number {
-  return ++lastLinkId;
+  lastLinkId += 1;
+  return lastLinkId;
 }

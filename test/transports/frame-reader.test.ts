@@ -148,6 +148,11 @@ const malformed: Record<string, () => Buffer> = {
       },
     ]),
   ),
+  'a record that reaches beyond its frame, into the next': () => {
+    const made = frame([64, 64]);
+    made.block.int32[16 >> 2] = 64 + 64 + 16 + 8;
+    return Buffer.concat([made.bytes, frame([64, 64], { serial: 1 }).bytes]);
+  },
   'a record of a reserved type': () => {
     const made = frame([64, 64]);
     made.block.int32[(16 + 64 + 4) >> 2] = 7;

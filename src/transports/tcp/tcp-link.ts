@@ -39,6 +39,7 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
   readonly portalUri: string | undefined;
   readonly maximumRecordBytes: number;
   readonly sharesMemory = false;
+  readonly peerContextId = -1;
   /** The random id of the peer's process, hexadecimal: another one at the same address is another process. */
   readonly peerInstanceId: string;
   isOpen = true;
@@ -171,12 +172,9 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
   /** @inheritdoc */
   onCloseRecord(block: MemoryBlock, start: number, lengthBytes: number): void {
     const cause = decodeCloseRecord(block, start, lengthBytes);
-    if (cause === undefined) {
-      const message = `the peer at ${this.peerAddress} closed the link`;
-      this.#end(new HeddleError('ERR_HEDDLE_CLOSED', message, { details: { peerAddress: this.peerAddress } }));
-    } else {
-      this.#end(this.#disconnected(`the peer at ${this.peerAddress} closed the link: ${cause.message}`, cause));
-    }
+    // Closed in order there is as closed in order here: no error.
+    if (cause === undefined) this.#end(undefined);
+    else this.#end(this.#disconnected(`the peer at ${this.peerAddress} closed the link: ${cause.message}`, cause));
   }
 
   readonly #onWritten = (error?: Error | null): void => {
