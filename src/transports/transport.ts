@@ -20,7 +20,8 @@ export interface Transport {
 
   /**
    * Opens a wire to the portal at `uri`; the promise resolves when records can be sent.
-   * Rejects with `ERR_HEDDLE_REFUSED` (nothing listens), `ERR_HEDDLE_TIMEOUT`, `ERR_HEDDLE_VERSION`.
+   * Rejects with `ERR_HEDDLE_REFUSED` (nothing listens), `ERR_HEDDLE_TIMEOUT`, `ERR_HEDDLE_VERSION`,
+   * `ERR_HEDDLE_PROTOCOL` (what listens is not heddle), `ERR_HEDDLE_INVALID_URI`.
    * Two calls may resolve to the same link where the transport shares one wire between portals.
    */
   connect(uri: string, options: TransportOptions): Promise<Link>;
@@ -95,7 +96,7 @@ export interface RecordReceiver {
   onWritable(link: Link): void;
   /**
    * The link has ended: nothing arrives from it any more and nothing can be sent. Called once for each link, also
-   * after `close()`; without an error when this side closed it.
+   * after `close()`; without an error when this side closed it without one, or the peer did.
    */
   onLinkClosed(link: Link, error: HeddleError | undefined): void;
 }

@@ -1,0 +1,163 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { Timer } from '../../clock.js';
+import { HeddleError } from '../../errors.js';
+import type { Portal, TransportHost, TransportOptions } from '../transport.js';
+import { greet } from './tcp-greeting.js';
+import { type Hello, listeningSide } from './tcp-handshake.js';
+import { formatTcpUri, type TcpAddress } from './tcp-uri.js';
+
+/** Sockets of one portal that may be on their way to a link at a time; more are closed at once. */
+const maximumGreetings = 1024;
+
+/** What a portal reports to its transport. */
+export interface TcpPortalOwner {
+  readonly host: TransportHost;
+  /** A peer has said hello; `rest` is what arrived behind it. The socket is paused. */
+  onGreeted(portal: TcpPortal, socket: Socket, peer: Hello, rest: Buffer): void;
+  onPortalClosed(portal: TcpPortal): void;
+}
+
+/** A listening socket. */
+export class TcpPortal implements Portal {
+  readonly uri: string;
+  readonly options: TransportOptions;
+  readonly #server: Server;
+  readonly #owner: TcpPortalOwner;
+  /** Sockets that have not become links yet; with TLS those whose TLS handshake is done. */
+  readonly #greetings = new Map<Socket, (reason: HeddleError) => void>();
+  /** Sockets as they were accepted, which with TLS lie below those that links use. */
+  readonly #accepted = new Set<Socket>();
+  #tlsHandshakes = 0;
+  #closed = false;
+
+  private constructor(server: Server, uri: string, options: TransportOptions, owner: TcpPortalOwner) {
+    this.#server = server;
+    this.uri = uri;
+    this.options = options;
+    this.#owner = owner;
+    const usesTls = options.tls !== undefined;
+    server.on('error', (cause) => {
+      const message = `the portal ${uri} had an error: ${cause.message}`;
+      owner.host.report(new HeddleError('ERR_HEDDLE_DISCONNECTED', message, { cause }));
+    });
+    server.on('connection', (socket: Socket) => {
+      this.#accepted.add(socket);
+      socket.on('close', () => this.#accepted.delete(socket));
+      if (this.#greetings.size + this.#tlsHandshakes >= maximumGreetings || this.#closed) {
+        socket.on('error', ignore);
+        socket.destroy();
+      } else if (usesTls) {
+        this.#tlsHandshakes++;
+      } else {
+        this.#greet(socket);
+      }
+    });
+    if (usesTls) {
+      server.on('secureConnection', (socket: Socket) => {
+        this.#tlsHandshakes--;
+        this.#greet(socket);
+      });
+      server.on('tlsClientError', (cause: Error, socket: Socket) => {
+        this.#tlsHandshakes--;
+        socket.destroy();
+        const message = `a peer of the portal ${uri} failed in the TLS handshake: ${cause.message}`;
+        owner.host.report(new HeddleError('ERR_HEDDLE_REFUSED', message, { cause }));
+      });
+    }
+  }
+
+  /** Listens. @throws HeddleError `ERR_HEDDLE_ADDRESS_IN_USE`, `ERR_HEDDLE_INVALID_URI` */
+  static async listen(address: TcpAddress, options: TransportOptions, owner: TcpPortalOwner): Promise<TcpPortal> {
+    let server: Server;
+    if (options.tls === undefined) {
+      server = createServer({ noDelay: true });
+    } else {
+      const tls = await import('node:tls');
+      server = tls.createServer({ ...options.tls, handshakeTimeout: options.connectTimeoutMs });
+    }
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause) => reject(listenError(address, cause)));
+      server.listen({ port: address.port, host: address.host === '*' ? undefined : address.host }, () => {
+        server.removeAllListeners('error');
+        resolve();
+      });
+    });
+    const bound = server.address() as { port: number };
+    return new TcpPortal(server, formatTcpUri(reachableHost(address.host), bound.port), options, owner);
+  }
+
+  /** Lets the portal keep the process alive, as it does from the start. */
+  ref(): void {
+    this.#server.ref();
+  }
+
+  /** The process may exit while this portal listens. */
+  unref(): void {
+    this.#server.unref();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    // The listening socket is closed before this returns; the event of the server would wait for all links.
+    this.#server.close();
+    const reason = new HeddleError('ERR_HEDDLE_CLOSED', `the portal ${this.uri} was closed`);
+    for (const giveUp of [...this.#greetings.values()]) giveUp(reason);
+    this.#owner.onPortalClosed(this);
+  }
+
+  /** Destroys what is left of accepted sockets, links' too. For when the transport closes and has ended its links. */
+  destroySockets(): void {
+    for (const socket of this.#accepted) socket.destroy();
+  }
+
+  #greet(socket: Socket): void {
+    const host = this.#owner.host;
+    if (this.#closed) {
+      socket.on('error', ignore);
+      socket.destroy();
+      return;
+    }
+    socket.setNoDelay(true);
+    let timer: Timer | undefined;
+    const giveUp = greet(socket, listeningSide, (error, peer, rest) => {
+      timer?.cancel();
+      this.#greetings.delete(socket);
+      if (error === undefined) this.#owner.onGreeted(this, socket, peer!, rest!);
+      // Who just looks whether the port is open says nothing, and is none of the user's concern.
+      else if (error.code !== 'ERR_HEDDLE_REFUSED' && error.code !== 'ERR_HEDDLE_CLOSED') host.report(error);
+    });
+    this.#greetings.set(socket, giveUp);
+    const timeoutMs = this.options.connectTimeoutMs;
+    const onTimeout = () => {
+      const message = `a peer of the portal ${this.uri} did not say hello in time: connectTimeoutMs=${timeoutMs}`;
+      giveUp(new HeddleError('ERR_HEDDLE_TIMEOUT', message, { details: { connectTimeoutMs: timeoutMs } }));
+    };
+    timer = host.clock.setTimer(timeoutMs, onTimeout, true);
+  }
+}
+
+function ignore(): void {}
+
+/** The host by which others reach a listener that is bound to `host`. */
+function reachableHost(host: string): string {
+  if (host !== '*' && host !== '0.0.0.0' && host !== '::') return host;
+  const external = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter((address) => !address.internal && !address.address.startsWith('fe80:'));
+  const wanted = host === '::' ? 'IPv6' : 'IPv4';
+  const found = external.find((address) => address.family === wanted) ?? (host === '*' ? external[0] : undefined);
+  return found?.address ?? (host === '::' ? '::1' : '127.0.0.1');
+}
+
+function listenError(address: TcpAddress, cause: Error & { code?: string }): HeddleError {
+  const uri = formatTcpUri(address.host, address.port);
+  const details = { uri, systemCode: cause.code };
+  if (cause.code === 'EADDRINUSE') {
+    const message = `another program or portal listens at ${uri}: choose another port, or 0 for any that is free`;
+    return new HeddleError('ERR_HEDDLE_ADDRESS_IN_USE', message, { cause, details });
+  }
+  const message = `cannot listen at ${uri}: ${cause.message}; the host must be an address of this machine, and ports below 1024 may need rights`;
+  return new HeddleError('ERR_HEDDLE_INVALID_URI', message, { cause, details });
+}
