@@ -31,6 +31,7 @@ export const errorCodes = {
   ERR_HEDDLE_OUT_OF_MEMORY: 'the slab pool is at its limit',
   ERR_HEDDLE_CONTEXT_LOST: 'the context exited, crashed, ran out of memory or was terminated',
   ERR_HEDDLE_CONTEXT_START: 'the context could not start: its module failed to load or its main function threw',
+  ERR_HEDDLE_CPU_NOT_HONOURED: 'the thread could not be bound to the CPU that was asked for; it runs on any',
   ERR_HEDDLE_TRANSPORT_UNAVAILABLE: 'that transport cannot run here; the message says what to install',
 } as const;
 

@@ -1,0 +1,131 @@
+import type { MessagePort } from 'node:worker_threads';
+import { HeddleError } from '../../errors.js';
+import type { ContextFactory, ContextInit, ContextRuntime, DirectedContext } from './context-runtime.js';
+import { type ContextControl, DirectoryClient, exposeControl } from './control.js';
+import { currentOsThreadId } from './cpu-placement.js';
+import { fromWireError, type Outcome, outcomeOf } from './error-wire.js';
+import { ResourceBaseline } from './resource-baseline.js';
+import type { RingPair } from './shm-environment.js';
+
+/** What a worker thread is started with. */
+export interface ContextTask {
+  /** The module that exports the {@link ContextFactory}. */
+  readonly factoryUrl: string;
+  /** All of {@link ContextInit} that can be cloned. */
+  readonly init: Omit<ContextInit, 'shm'>;
+  /** The context table. */
+  readonly table: SharedArrayBuffer;
+  readonly controlPort: MessagePort;
+  readonly directoryPort: MessagePort;
+}
+
+/** The function that a context's module exports by default. */
+export type ContextMain<C = ContextRuntime, D = never, R = unknown> = (context: C, data: D) => R | Promise<R>;
+
+/** The piscina task of a thread that is a context: makes the context, and returns when it has been stopped. */
+export default function runContext(task: ContextTask): Promise<Outcome<void>> {
+  return outcomeOf(async () => {
+    const { contextFactory } = (await import(task.factoryUrl)) as { contextFactory: ContextFactory };
+    const directory = new DirectoryClient(task.directoryPort);
+    const context = contextFactory.createContext({
+      ...task.init,
+      shm: { contextId: task.init.id, table: task.table, broker: directory },
+    });
+    const control = new WorkerControl(context, directory, task.init.activity);
+    exposeControl(task.controlPort, control);
+    await control.stopped;
+    await flushOutput(process.stdout);
+    await flushOutput(process.stderr);
+  });
+}
+
+/** Lets the node's thread steer this thread's context. */
+class WorkerControl implements ContextControl {
+  /** Resolves when the context has been stopped, whatever came of that. */
+  readonly stopped: Promise<void>;
+  readonly #context: DirectedContext;
+  readonly #directory: DirectoryClient;
+  readonly #activity: Int32Array;
+  #markStopped: () => void = () => {};
+  #baseline: ResourceBaseline | undefined;
+  #started = false;
+
+  constructor(context: DirectedContext, directory: DirectoryClient, activity: Int32Array) {
+    this.#context = context;
+    this.#directory = directory;
+    this.#activity = activity;
+    this.stopped = new Promise((resolve) => {
+      this.#markStopped = resolve;
+    });
+  }
+
+  start(moduleUrl: string, parcel: { readonly data: unknown }): Promise<Outcome<unknown>> {
+    this.#baseline = new ResourceBaseline();
+    return outcomeOf(async () => {
+      const main = mainFunctionOf(await import(moduleUrl), moduleUrl);
+      const value = await main(this.#context, parcel.data as never);
+      this.#started = true;
+      return value;
+    });
+  }
+
+  attach(pair: RingPair): Promise<Outcome<void>> {
+    return outcomeOf(() => this.#context.attach(pair));
+  }
+
+  detach(peerContextId: number, error: Parameters<ContextControl['detach']>[1]): void {
+    this.#context.detach(peerContextId, fromWireError(error));
+  }
+
+  stop(timeoutMs: number): Promise<Outcome<void>> {
+    return outcomeOf(async () => {
+      try {
+        await this.#context.stop({ timeoutMs });
+      } finally {
+        // The answer is posted first: the task's end takes the thread away.
+        setImmediate(this.#markStopped);
+      }
+    });
+  }
+
+  getOptions() {
+    return outcomeOf(() => this.#context.getOptions());
+  }
+
+  setOptions(changes: Parameters<ContextControl['setOptions']>[0]): Promise<Outcome<void>> {
+    return outcomeOf(() => this.#context.setOptions(changes));
+  }
+
+  passivity() {
+    const busy =
+      !this.#started ||
+      this.#baseline === undefined ||
+      this.#baseline.isExceeded() ||
+      this.#directory.pending > 0 ||
+      this.#context.hasOutstandingWork();
+    return { passive: !busy, activity: Atomics.load(this.#activity, 0) };
+  }
+
+  osThreadId(): number | undefined {
+    return currentOsThreadId();
+  }
+}
+
+function mainFunctionOf(module: unknown, moduleUrl: string): ContextMain<ContextRuntime, never> {
+  const exported = (module as { default?: unknown }).default;
+  // What a CommonJS module exports as `exports.default` arrives one level deeper.
+  const main = typeof exported === 'function' ? exported : (exported as { default?: unknown } | undefined)?.default;
+  if (typeof main === 'function') return main as ContextMain<ContextRuntime, never>;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `the module of a context must export by default its main function, (context, data) => value: module=${moduleUrl}`,
+  );
+}
+
+/** Waits until what the thread has written has reached the node's thread: what is left behind is lost with the thread. */
+function flushOutput(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0) resolve();
+    else stream.write('', () => resolve());
+  });
+}
