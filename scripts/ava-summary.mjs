@@ -2,7 +2,7 @@
  * Reads the counts of a test run from what ava printed.
  *
  * The closing summary stands after ava's last ruler line; text that a test printed cannot be taken for it. ava leaves
- * the number of passed tests out of the summary of a run that failed: then the check marks above are counted.
+ * the number of passed tests out of the summary of a run that failed: then the check marks above its first ruler are counted.
  *
  * @param {string} output everything that ava wrote
  * @param {number | null} exitCode the exit code of the run; null when a signal ended it
@@ -11,7 +11,8 @@
 export function summarize(output, exitCode) {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes start with the escape character
   const lines = output.replace(/\u001b\[[0-9;]*m/g, '').split(/\r?\n/);
-  const ruler = lines.findLastIndex((line) => /^\s*─+\s*$/.test(line));
+  const isRuler = (line) => /^\s*─+\s*$/.test(line);
+  const ruler = lines.findLastIndex(isRuler);
   const summary = ruler === -1 ? [] : lines.slice(ruler + 1);
 
   const count = (pattern) => {
@@ -21,9 +22,9 @@ export function summarize(output, exitCode) {
     }
     return 0;
   };
-  const checkMarks = () => lines.slice(0, Math.max(ruler, 0)).filter((line) => /^\s*✔ /.test(line)).length;
+  const checkMarks = () => lines.slice(0, lines.findIndex(isRuler)).filter((line) => /^\s*✔ /.test(line)).length;
 
-  const passed = count(/^(\d+) tests? passed$/) || checkMarks();
+  const passed = count(/^(\d+) tests? passed$/) || (ruler === -1 ? 0 : checkMarks());
   const skipped = count(/^(\d+) tests? skipped$/) + count(/^(\d+) tests? todo$/);
   let failed =
     count(/^(\d+) tests? failed$/) +

@@ -37,8 +37,9 @@ if (check) {
 
 /** Installs exactly what the lock file names, once for each version of it. */
 function installTools() {
+  const lock = join(tools, 'package-lock.json');
   const installed = join(tools, 'node_modules/.package-lock.json');
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(tools, 'package-lock.json')).mtimeMs) return;
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
   runOrExit('npm', ['ci', '--prefix', tools, '--no-audit', '--no-fund'], root);
 }
 

@@ -96,7 +96,7 @@ function checkOpenFiles(machine: Machine): Finding {
   const limit = processLimit(machine, 'Max open files');
   const facts = { limit: finiteOrNull(limit) };
   if (limit === undefined) return { id: 'open-files', status: 'ok', summary: 'limit not known here', facts };
-  const summary = `at most ${formatCount(limit)}`;
+  const summary = Number.isFinite(limit) ? `at most ${limit}` : 'no limit';
   if (limit < comfortableOpenFiles) {
     const action = `raise it (ulimit -n ${comfortableOpenFiles}): every tcp link takes one`;
     return { id: 'open-files', status: 'advice', summary, action, facts };
@@ -115,9 +115,13 @@ function checkSharedMemoryFolder(machine: Machine): Finding {
 
 function checkLockedMemory(machine: Machine): Finding {
   const limitBytes = processLimit(machine, 'Max locked memory');
-  const found = limitBytes === undefined ? 'limit not known here' : `at most ${formatBytes(limitBytes)}`;
+  const found = limitBytes === undefined ? 'limit not known here' : lockedMemoryLimit(limitBytes);
   const facts = { limitBytes: finiteOrNull(limitBytes) };
   return { id: 'locked-memory', status: 'ok', summary: `${found}; shm and tcp lock none`, facts };
+}
+
+function lockedMemoryLimit(limitBytes: number): string {
+  return Number.isFinite(limitBytes) ? `at most ${formatBytes(limitBytes)}` : 'no limit';
 }
 
 function checkHugePages(machine: Machine): Finding {
@@ -147,12 +151,7 @@ function finiteOrNull(limit: number | undefined): number | null {
   return limit !== undefined && Number.isFinite(limit) ? limit : null;
 }
 
-function formatCount(count: number): string {
-  return Number.isFinite(count) ? String(count) : 'without limit';
-}
-
 function formatBytes(bytes: number): string {
-  if (!Number.isFinite(bytes)) return 'without limit';
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
   let unit = 0;
