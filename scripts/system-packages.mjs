@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+
+/**
+ * What the tests need from the operating system, by the names of Debian's packages: the one list, used by
+ * `npm test` and by the continuous integration run. Each entry can tell whether the thing is there, whoever
+ * installed it.
+ */
+export const systemPackages = [
+  { name: 'spin', purpose: 'model checking of the ring', isPresent: () => runs('spin', ['-V']) },
+  { name: 'gcc', purpose: "compiles the model checker's verifier", isPresent: () => runs('gcc', ['--version']) },
+  {
+    name: 'libc6-dev',
+    purpose: "C headers for the model checker's verifier",
+    isPresent: () => runs('gcc', ['-E', '-x', 'c', '-'], '#include <stdio.h>\n'),
+  },
+];
+
+/** Whether `command` starts and exits with 0 when given `input`. */
+export function runs(command, args, input = '') {
+  try {
+    execFileSync(command, args, { input, stdio: ['pipe', 'ignore', 'ignore'], timeout: 30_000 });
+    return true;
+  } catch {
+    return false;
+  }
+}
