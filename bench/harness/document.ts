@@ -1,0 +1,51 @@
+import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
+import { formatGoal, formatNumber, formatOutcome, formatQuantity } from './format.js';
+import { judge, type Result } from './result.js';
+
+/** What the figures were measured on, without anything that names the machine. */
+export function describeMachine(): string {
+  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
+  const memoryGiB = Math.round(totalmem() / 2 ** 30);
+  return `${availableParallelism()} cores (${model}), ${memoryGiB} GiB, ${platform()} ${arch()}, Node.js ${process.version}`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
+
+/** docs/benchmarks.md: the table of the last full run. */
+export function formatDocument(results: readonly Result[], machine: string): string {
+  const row = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
+  const lines = results.map((result) =>
+    row([
+      result.id,
+      result.metric,
+      formatQuantity(result.ours, result.unit),
+      result.peerName,
+      formatQuantity(result.peer, result.unit),
+      formatOutcome(result),
+      result.spread === null ? '-' : formatNumber(result.spread),
+      formatGoal(result.goal, 'target'),
+      formatGoal(result.goal, 'aim'),
+      String(result.runs),
+      // A failure's text may name this machine's paths.
+      result.failed ? 'a side failed' : (result.note ?? judge(result)),
+    ]),
+  );
+  return `# Benchmarks: the last full run
+
+Written by \`npm run bench\`; [performance.md](performance.md) says how to read it.
+
+Machine: ${machine}.
+
+![Ratios of all benchmarks on a log scale, with their targets](benchmarks.svg)
+
+A ratio above 1 means that heddle is better, whichever way the metric counts. It is the median over pairs of runs that
+stood next to each other; IQR is the interquartile range of those ratios. The absolute values are medians too and say
+little outside of this table. Where a goal has a sign it is on the difference between heddle's value and the peer's.
+
+${row(['id', 'measures', 'heddle', 'peer', 'peer\u2019s value', 'ratio', 'IQR', 'target', 'aim', 'runs', ''])}
+${row(['---', '---', '---:', '---', '---:', '---:', '---:', '---:', '---:', '---:', '---'])}
+${lines.join('\n')}
+`;
+}

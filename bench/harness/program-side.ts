@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import type { Side } from './benchmark.js';
+import { describeMissing, type Requirement } from './requirement.js';
+
+const run = promisify(execFile);
+
+/** A side that is a program in another language. */
+export interface ProgramSideOptions {
+  readonly name: string;
+  readonly needs: readonly Requirement[];
+  /** Compiles the program if it has to be, and returns its command. */
+  prepare(): Promise<string>;
+  /** The arguments of one run. */
+  argumentsFor(budgetMs: number): string[];
+  /** The result in the benchmark's unit, from what the program printed. Throws when that is not as it should be. */
+  parse(output: string): number;
+}
+
+/** Runs a program once for each run: it measures and verifies by itself and prints the result. */
+export function programSide(options: ProgramSideOptions): Side {
+  let command: string | undefined;
+  return {
+    name: options.name,
+    unavailable: () => describeMissing(options.needs),
+    setup: async () => {
+      command = await options.prepare();
+    },
+    run: async (budgetMs) => {
+      if (command === undefined) throw new Error(`${options.name}: run before setup`);
+      const { stdout } = await run(command, options.argumentsFor(budgetMs), { timeout: 60_000 + budgetMs });
+      return options.parse(stdout);
+    },
+    teardown: async () => {
+      command = undefined;
+    },
+  };
+}
+
+/** Reads `messages=N seconds=S` as messages a second. */
+export function parseRate(output: string): number {
+  const match = /messages=(\d+) seconds=([\d.e+-]+)/.exec(output);
+  const rate = match === null ? Number.NaN : Number(match[1]) / Number(match[2]);
+  if (!Number.isFinite(rate) || rate <= 0) throw new Error(`the program printed no result: ${output.slice(0, 500)}`);
+  return rate;
+}

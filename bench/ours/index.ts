@@ -1,0 +1,58 @@
+/**
+ * Heddle's sides of all benchmarks. The cases take theirs from here and nowhere else.
+ *
+ * A side's module exports `roles` whose `side(options)` returns the handlers
+ *
+ *     setup(): start contexts or processes and connect them
+ *     run(budgetMs): measure for that long; return the result in the benchmark's unit; throw unless all is right
+ *     teardown(): end what setup started
+ *
+ * and runs in a fresh Node.js process; `startThread` and `startProcess` of harness/role.js give it more of them. What a
+ * run returns, for each id, is what the peer's side under peers/ returns: take sizes, windows and checks from
+ * workloads.js, harness/payload.js and harness/arrivals.js, so that both do the same work.
+ */
+import type { Side } from '../harness/benchmark.js';
+import { processSide } from '../harness/process-side.js';
+
+/** What a side's module receives as its options. */
+export interface OursOptions {
+  /** Message size, where the benchmark has one. */
+  readonly bytes?: number;
+  /** Pause between round trips in milliseconds, where the benchmark has one. */
+  readonly pauseMs?: number;
+  /** Which of a workload's figures `run` returns, where it has several. */
+  readonly result?: 'throughput' | 'p99';
+  /** Whether sends carry the more-in-batch hint, where that is what is measured. */
+  readonly moreInBatch?: boolean;
+}
+
+/** The workloads that heddle's sides implement; several benchmarks may share one. */
+export type OursWorkload =
+  | 'shm-oneway'
+  | 'shm-rtt'
+  | 'shm-shared-buffer'
+  | 'oversubscribed'
+  | 'idle-cpu'
+  | 'batch-effect-shm'
+  | 'actor-tell-local'
+  | 'actor-tell-cross'
+  | 'actor-ask-cross'
+  | 'fan-in'
+  | 'create'
+  | 'tcp-oneway'
+  | 'tcp-rtt';
+
+/**
+ * The module of each workload that is built: `'shm-oneway': new URL('./shm-oneway.js', import.meta.url)`.
+ */
+const modules: Partial<Record<OursWorkload, URL>> = {};
+
+const notBuiltReason = 'heddle side not built yet';
+
+/** Heddle's side of a benchmark. As long as its module is not there, the side says so instead of running. */
+export function oursSide(workload: OursWorkload, options: OursOptions = {}, name = 'heddle'): Side {
+  const module = modules[workload];
+  if (module !== undefined) return processSide({ name, module, options });
+  const fail = (): Promise<never> => Promise.reject(new Error(notBuiltReason));
+  return { name, unavailable: () => notBuiltReason, setup: fail, run: fail, teardown: async () => {} };
+}

@@ -1,0 +1,2 @@
+/** What piscina's worker runs. */
+export { answerQuestion as default } from '../workloads.js';

@@ -1,0 +1,99 @@
+/** One-way messages over loopback TCP from one process to another through zeromq.js. */
+import { Arrivals, type Flood, floodRate } from '../harness/arrivals.js';
+import { sharedMicros } from '../harness/latency.js';
+import { checkLength, checkPayload, fillPayload, stampPayload } from '../harness/payload.js';
+import { requirePeer } from '../harness/requirement.js';
+import { type Role, type Roles, startProcess } from '../harness/role.js';
+
+export interface ZeromqPushPullOptions {
+  readonly bytes: number;
+}
+
+interface ZeroMq {
+  Push: new (options: {
+    sendHighWaterMark: number;
+  }) => {
+    connect(address: string): void;
+    send(message: Uint8Array): Promise<void>;
+  };
+  Pull: new (options: {
+    receiveHighWaterMark: number;
+  }) => AsyncIterable<Buffer[]> & {
+    bind(address: string): Promise<void>;
+    readonly lastEndpoint: string;
+  };
+}
+
+/** Messages queued on either side; a tenth (the default) and ten times as many were both slower. */
+const highWaterMark = 10_000;
+const clockInterval = 256;
+
+function createSender({ bytes }: ZeromqPushPullOptions) {
+  const { Push } = requirePeer('zeromq') as ZeroMq;
+  const push = new Push({ sendHighWaterMark: highWaterMark });
+  const template = Buffer.alloc(bytes);
+  fillPayload(template);
+  let sent = 0;
+  return {
+    connect: (address: string) => push.connect(address),
+    send: async (budgetMs: number): Promise<Flood> => {
+      const startMicros = sharedMicros();
+      const deadlineMs = performance.now() + budgetMs;
+      const before = sent;
+      do {
+        for (let i = 0; i < clockInterval; i++) {
+          // ZeroMQ keeps small messages by copy but may still hold a large one when the promise resolves.
+          const payload = Buffer.from(template);
+          stampPayload(payload, sent++);
+          await push.send(payload);
+        }
+      } while (performance.now() < deadlineMs);
+      return { startMicros, count: sent - before, total: sent };
+    },
+  };
+}
+
+function createReceiver({ bytes }: ZeromqPushPullOptions) {
+  const { Pull } = requirePeer('zeromq') as ZeroMq;
+  const arrivals = new Arrivals();
+  const pull = new Pull({ receiveHighWaterMark: highWaterMark });
+  async function receive(): Promise<void> {
+    for await (const [message] of pull) {
+      if (message === undefined) throw new Error('a message without a frame arrived');
+      checkLength(message.length, bytes);
+      checkPayload(message, arrivals.count);
+      arrivals.add();
+    }
+  }
+  return {
+    bind: async () => {
+      await pull.bind('tcp://127.0.0.1:*');
+      receive().catch((error: unknown) => arrivals.fail(error));
+      return pull.lastEndpoint;
+    },
+    waitFor: (total: number) => arrivals.waitFor(total),
+  };
+}
+
+function createSide(options: ZeromqPushPullOptions) {
+  let sender: Role;
+  let receiver: Role;
+  return {
+    setup: async () => {
+      [sender, receiver] = await Promise.all([
+        startProcess(import.meta.url, 'sender', options),
+        startProcess(import.meta.url, 'receiver', options),
+      ]);
+      await sender.call('connect', await receiver.call<string>('bind'));
+    },
+    run: async (budgetMs: number) => {
+      const flood = await sender.call<Flood>('send', budgetMs);
+      return floodRate(flood, await receiver.call<number>('waitFor', flood.total));
+    },
+    teardown: async () => {
+      await Promise.all([sender.stop(), receiver.stop()]);
+    },
+  };
+}
+
+export const roles: Roles = { side: createSide, sender: createSender, receiver: createReceiver };
