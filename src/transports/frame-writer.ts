@@ -88,8 +88,8 @@ export class FrameWriter implements RecordSink {
       return false;
     }
     let buffer = this.#buffer;
-    // The rest of a buffer that still has frames on their way is used if the record fits, else left for its last frame
-    // to hand the buffer back.
+    // The rest of a buffer that still has frames on their way is used if the record fits; else the buffer is left to
+    // them, and goes back to the pool with the last.
     if (buffer !== undefined && buffer.framesInFlight > 0 && !this.#fits(buffer, alignedBytes)) buffer = undefined;
     if (buffer === undefined) {
       buffer = this.#pool.take();
@@ -102,7 +102,7 @@ export class FrameWriter implements RecordSink {
     return true;
   }
 
-  /** Seals what was written and hands all sealed frames to the carrier, in one call. Does nothing when there are none. */
+  /** Seals what was written and hands all sealed frames to the carrier, in one call; nothing if there are none. */
   publish(): void {
     this.#seal();
     const first = this.#firstSealed;
@@ -141,7 +141,7 @@ export class FrameWriter implements RecordSink {
     }
   }
 
-  /** From now on claims fail. Frames that the carrier has are still to be completed; unpublished records are dropped. */
+  /** From now on claims fail. Unpublished records are dropped; frames that were carried are still to be completed. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

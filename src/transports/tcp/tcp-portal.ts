@@ -158,6 +158,8 @@ function listenError(address: TcpAddress, cause: Error & { code?: string }): Hed
     const message = `another program or portal listens at ${uri}: choose another port, or 0 for any that is free`;
     return new HeddleError('ERR_HEDDLE_ADDRESS_IN_USE', message, { cause, details });
   }
-  const message = `cannot listen at ${uri}: ${cause.message}; the host must be an address of this machine, and ports below 1024 may need rights`;
+  const message =
+    `cannot listen at ${uri}: ${cause.message}; the host must be an address of this machine, ` +
+    'and ports below 1024 may need rights';
   return new HeddleError('ERR_HEDDLE_INVALID_URI', message, { cause, details });
 }

@@ -263,7 +263,9 @@ function connectError(address: TcpAddress, usesTls: boolean, cause: SystemError)
   // Several addresses that all failed come as an AggregateError.
   const isOfSystem = cause.syscall !== undefined || cause instanceof AggregateError;
   if (usesTls && (!isOfSystem || details.systemCode === 'ECONNRESET')) {
-    const message = `TLS with ${uri} failed: ${cause.message}; does the listener use TLS, and is its certificate trusted here?`;
+    const message =
+      `TLS with ${uri} failed: ${cause.message}; ` +
+      `does ${formatHostPort(address.name, address.port)} use TLS, and is its certificate trusted here?`;
     return new HeddleError('ERR_HEDDLE_REFUSED', message, { cause, details });
   }
   return refusedError(address, cause);

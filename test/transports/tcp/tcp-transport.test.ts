@@ -1,74 +1,10 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { connect, createServer, type Socket } from 'node:net';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { HeddleError } from '../../../src/errors.js';
-import { encodeHello, helloBytes } from '../../../src/transports/tcp/tcp-handshake.js';
-import type { TcpLink } from '../../../src/transports/tcp/tcp-link.js';
-import type { TransportOptions } from '../../../src/transports/transport.js';
-import { buildStream } from '../frame-streams.js';
 import { selfSignedCertificate } from './certificate.js';
-import { RecordingHost, sendRecord, testOptions } from './recording-host.js';
-
-function newHost(t: ExecutionContext, hastenTimers = 1): RecordingHost {
-  const host = new RecordingHost(hastenTimers);
-  t.teardown(() => host.transport.close());
-  return host;
-}
-
-/** Two contexts and a link between them. */
-async function linkedPair(t: ExecutionContext, options: Partial<TransportOptions> = {}) {
-  const server = newHost(t);
-  const client = newHost(t);
-  const portal = await server.transport.listen('tcp://localhost:0', { ...testOptions, ...options });
-  const near = await client.transport.connect(portal.uri, { ...testOptions, ...options });
-  await server.until(() => server.links.length === 1);
-  return { server, client, portal, near, far: server.links[0]! };
-}
-
-/** A plain socket to a portal, for peers that do not behave. */
-async function rawSocket(t: ExecutionContext, uri: string): Promise<Socket> {
-  const socket = connect(Number(new URL(uri.replace('tcp:', 'http:')).port), '127.0.0.1');
-  socket.on('error', () => {});
-  t.teardown(() => socket.destroy());
-  await once(socket, 'connect');
-  return socket;
-}
-
-/** A plain listener, for peers that do not behave. */
-async function rawListener(t: ExecutionContext, onSocket: (socket: Socket) => void): Promise<string> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {});
-    onSocket(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-const goodHello = (side: number, version = 1) =>
-  encodeHello({ version, side, maximumRecordBytes: 65536, instanceId: 'ab'.repeat(16) });
-
-/** Sends `count` records of the lengths that `lengthOf` says, waiting for room where there is none. */
-async function flood(host: RecordingHost, link: TcpLink, count: number, lengthOf: (serial: number) => number) {
-  for (let serial = 0; serial < count; ) {
-    const before = host.seen(link).writable;
-    if (sendRecord(link, lengthOf(serial), serial)) {
-      if (++serial % 500 === 0) link.publish();
-    } else {
-      link.publish();
-      await host.until(() => host.seen(link).writable > before || !link.isOpen);
-      if (!link.isOpen) return;
-    }
-  }
-  link.publish();
-}
+import { flood, linkedPair, newHost, rawListener, rawSocket } from './fixtures.js';
+import { sendRecord, testOptions } from './recording-host.js';
 
 test('100,000 records of many sizes arrive each way, in order and whole', async (t) => {
   const { server, client, near, far } = await linkedPair(t);
@@ -207,6 +143,30 @@ test('closing with an error tells the peer code and message', async (t) => {
   t.is(cause.message, reason.message);
 });
 
+for (const ending of ['unref', 'close'] as const) {
+  test(`a process exits by itself once its portal and links are ended by ${ending}`, async (t) => {
+    const module = new URL('./recording-host.js', import.meta.url).href;
+    const script = `
+      import { RecordingHost, testOptions } from ${JSON.stringify(module)};
+      const host = new RecordingHost();
+      const portal = await host.transport.listen('tcp://:0', testOptions);
+      const near = await host.transport.connect(portal.uri, testOptions);
+      await host.until(() => host.links.length === 1);
+      if (${JSON.stringify(ending)} === 'unref') for (const object of [portal, near, host.links[0]]) object.unref();
+      else await host.transport.close();
+      console.log('done');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    t.teardown(() => child.kill('SIGKILL'));
+    const output: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
+    const [code] = await once(child, 'close');
+    t.is(code, 0);
+    t.is(Buffer.concat(output).toString(), 'done\n');
+  });
+}
+
 test('a handler may close the link that delivers to it', async (t) => {
   const { server, near, far } = await linkedPair(t);
   server.onEachRecord = (link) => {
@@ -219,178 +179,12 @@ test('a handler may close the link that delivers to it', async (t) => {
   t.deepEqual(server.seen(far).closes, [undefined]);
 });
 
-test('a peer that vanishes in the middle of a frame is disconnected; other links go on', async (t) => {
-  const { server, portal, near, far } = await linkedPair(t);
-  for (const reset of [false, true]) {
-    const socket = await rawSocket(t, portal.uri);
-    socket.write(goodHello(1));
-    await once(socket, 'data');
-    const link = server.links.at(-1)!;
-    const stream = buildStream([100, 100], 65536);
-    socket.write(stream.subarray(0, stream.length - 10));
-    await server.until(() => server.seen(link).records === 1);
-    if (reset) socket.resetAndDestroy();
-    else socket.destroy();
-    await server.until(() => !link.isOpen);
-    const [error] = server.seen(link).closes;
-    t.is(error?.code, 'ERR_HEDDLE_DISCONNECTED');
-    t.is(error?.details.insideFrame, true);
-    if (reset) t.is((error?.cause as NodeJS.ErrnoException | undefined)?.code, 'ECONNRESET');
-  }
-  sendRecord(near, 64, 0);
-  near.publish();
-  await server.until(() => server.seen(far).records === 1);
-});
-
-test('a malformed frame closes its link with an error that both sides learn; other links go on', async (t) => {
-  const { server, portal, near, far } = await linkedPair(t);
-  const socket = await rawSocket(t, portal.uri);
-  const arrived: Buffer[] = [];
-  socket.on('data', (chunk: Buffer) => arrived.push(chunk));
-  const stream = buildStream([100, 100], 65536);
-  stream.writeInt32LE(0x7fffffff, 16 + 104);
-  socket.write(Buffer.concat([goodHello(1), stream]));
-  await server.until(() => server.links.length === 2 && !server.links[1]!.isOpen);
-  const link = server.links[1]!;
-  t.is(server.seen(link).closes[0]?.code, 'ERR_HEDDLE_MALFORMED');
-  t.is(server.seen(link).records, 1);
-  await once(socket, 'end');
-  t.true(Buffer.concat(arrived).includes('ERR_HEDDLE_MALFORMED'));
-  sendRecord(near, 64, 0);
-  near.publish();
-  await server.until(() => server.seen(far).records === 1);
-});
-
-test('strangers are closed at once and harm nothing', async (t) => {
-  const { server, portal, near, far } = await linkedPair(t);
-  for (const garbage of [
-    'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n',
-    'x',
-    '\u0016\u0003\u0001',
-    'heddlf',
-    '\0'.repeat(4000),
-  ]) {
-    const socket = await rawSocket(t, portal.uri);
-    socket.resume();
-    socket.write(garbage);
-    await once(socket, 'close');
-    t.is(socket.bytesRead, 0);
-  }
-  await server.until(() => server.reports.length === 5);
-  t.deepEqual([...new Set(server.reports.map((error) => error.code))], ['ERR_HEDDLE_PROTOCOL']);
-  t.is(server.links.length, 1);
-  sendRecord(near, 64, 0);
-  near.publish();
-  await server.until(() => server.seen(far).records === 1);
-});
-
-test('a hello byte by byte is a hello', async (t) => {
-  const { server, portal } = await linkedPair(t);
-  const socket = await rawSocket(t, portal.uri);
-  socket.setNoDelay(true);
-  for (const byte of goodHello(1)) {
-    socket.write(Buffer.from([byte]));
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await server.until(() => server.links.length === 2);
-  t.is(server.links[1]!.peerInstanceId, 'ab'.repeat(16));
-});
-
-test('a megabyte that arrives together with the hello is not lost', async (t) => {
-  const client = newHost(t);
-  const stream = buildStream(new Array(10_000).fill(120), 65536);
-  const uri = await rawListener(t, (socket) => socket.write(Buffer.concat([goodHello(2), stream])));
-  const link = await client.transport.connect(uri, testOptions);
-  await client.until(() => client.seen(link).records === 10_000 || !link.isOpen);
-  t.is(client.seen(link).records, 10_000);
-  t.deepEqual(client.seen(link).defects, []);
-});
-
-test('more strangers than a portal greets at a time leave it as it was', async (t) => {
-  const { server, client, portal, near } = await linkedPair(t);
-  for (let round = 0; round < 11; round++) {
-    const sockets = await Promise.all(Array.from({ length: 100 }, () => rawSocket(t, portal.uri)));
-    await Promise.all(
-      sockets.map((socket) => {
-        socket.resume();
-        socket.write('GET /');
-        return once(socket, 'close');
-      }),
-    );
-  }
-  t.is(server.reports.length, 1100);
-  near.close();
-  t.true((await client.transport.connect(portal.uri, testOptions)).isOpen);
-});
-
-test('a peer that says nothing is closed when the time is over', async (t) => {
-  const server = newHost(t);
-  const portal = await server.transport.listen('tcp://:0', { ...testOptions, connectTimeoutMs: 50 });
-  const socket = await rawSocket(t, portal.uri);
-  socket.resume();
-  await once(socket, 'close');
-  t.deepEqual(
-    server.reports.map((error) => error.code),
-    ['ERR_HEDDLE_TIMEOUT'],
-  );
-});
-
-test('a listener of another version: connect rejects with ERR_HEDDLE_VERSION', async (t) => {
-  const client = newHost(t);
-  const uri = await rawListener(t, (socket) => socket.write(goodHello(2, 9)));
-  const error = await t.throwsAsync(client.transport.connect(uri, testOptions), { code: 'ERR_HEDDLE_VERSION' });
-  t.regex(error?.message ?? '', /peerVersion=9/);
-});
-
-test('a client of another version is told the version of this side, and closed', async (t) => {
-  const server = newHost(t);
-  const portal = await server.transport.listen('tcp://:0', testOptions);
-  const socket = await rawSocket(t, portal.uri);
-  socket.write(goodHello(1, 9));
-  const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk as Buffer);
-  const hello = Buffer.concat(chunks);
-  t.is(hello.length, helloBytes);
-  t.is(hello.readUInt16LE(8), 1);
-  t.deepEqual(
-    server.reports.map((error) => error.code),
-    ['ERR_HEDDLE_VERSION'],
-  );
-  t.is(server.links.length, 0);
-});
-
 test('nothing listens: refused', async (t) => {
   const client = newHost(t);
   const portal = await client.transport.listen('tcp://:0', testOptions);
   await portal.close();
   const error = await t.throwsAsync(client.transport.connect(portal.uri, testOptions), { code: 'ERR_HEDDLE_REFUSED' });
   t.truthy(error?.cause);
-});
-
-test('a listener that is not heddle, or ends at once', async (t) => {
-  const client = newHost(t);
-  const http = await rawListener(t, (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
-  await t.throwsAsync(client.transport.connect(http, testOptions), { code: 'ERR_HEDDLE_PROTOCOL' });
-  const hangUp = await rawListener(t, (socket) => socket.end());
-  await t.throwsAsync(client.transport.connect(hangUp, testOptions), { code: 'ERR_HEDDLE_REFUSED' });
-});
-
-test('a listener that never answers: timeout, and a later connect tries again', async (t) => {
-  const client = newHost(t);
-  let sockets = 0;
-  let bothArrived = () => {};
-  const arrived = new Promise<void>((resolve) => {
-    bothArrived = resolve;
-  });
-  const uri = await rawListener(t, () => {
-    if (++sockets === 2) bothArrived();
-  });
-  const options = { ...testOptions, connectTimeoutMs: 50 };
-  for (let i = 0; i < 2; i++) {
-    await t.throwsAsync(client.transport.connect(uri, options), { code: 'ERR_HEDDLE_TIMEOUT' });
-  }
-  await arrived;
-  t.is(sockets, 2);
 });
 
 test('connects to one address share a link while it is open or opening, and not after', async (t) => {
@@ -469,24 +263,6 @@ test('closing the transport ends everything: links, portals, connects under way,
   await silentClosed;
   await t.throwsAsync(client.transport.connect(portal.uri, testOptions), { code: 'ERR_HEDDLE_INVALID_STATE' });
   await t.throwsAsync(server.transport.listen('tcp://:0', testOptions), { code: 'ERR_HEDDLE_INVALID_STATE' });
-});
-
-test('a peer that neither reads nor ends cannot hold up a close', async (t) => {
-  const server = newHost(t, 20);
-  const portal = await server.transport.listen('tcp://:0', testOptions);
-  const socket = connect({
-    port: Number(portal.uri.slice(portal.uri.lastIndexOf(':') + 1)),
-    host: '127.0.0.1',
-    allowHalfOpen: true,
-  });
-  socket.on('error', () => {});
-  t.teardown(() => socket.destroy());
-  socket.write(goodHello(1));
-  await server.until(() => server.links.length === 1);
-  const link = server.links[0]!;
-  for (let serial = 0; sendRecord(link, 8000, serial); serial++) link.publish();
-  await server.transport.close();
-  t.deepEqual(server.seen(link).closes, [undefined]);
 });
 
 test('TLS with a self-signed certificate', async (t) => {
