@@ -19,7 +19,13 @@ export interface Clock {
 }
 
 /** `performance.now()` counts from the start of its thread; hrtime is the same for all threads of the process. */
-const threadOffsetMicros = Number(process.hrtime.bigint() / 1000n) - performance.now() * 1000;
+const threadOffsetMicros = measureThreadOffset();
+
+function measureThreadOffset(): number {
+  // The first access to `performance` loads it, which takes milliseconds: it must not fall between the two readings.
+  performance.now();
+  return Number(process.hrtime.bigint()) / 1000 - performance.now() * 1000;
+}
 
 class NodeTimer implements Timer {
   readonly #timeout: NodeJS.Timeout;

@@ -4,7 +4,7 @@ import type { ContextOptions } from './context-runtime.js';
 import type { ControlClient, Passivity } from './control.js';
 import type { DirectoryMember } from './directory.js';
 import { toWireError } from './error-wire.js';
-import type { RingPair } from './shm-environment.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
 import type { Thread } from './thread-pool.js';
 
 /** `lost`: it ended in another way than by being stopped. */

@@ -1,5 +1,6 @@
 import type { HeddleError } from '../../errors.js';
-import type { RingPair, ShmEnvironment } from './shm-environment.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
+import type { ShmEnvironment } from '../../transports/shm/shm-transport.js';
 
 /** Options of a context: plain data, which can be handed to another thread. */
 export type ContextOptions = Readonly<Record<string, unknown>>;
@@ -45,6 +46,8 @@ export interface ContextInit {
    */
   readonly activity: Int32Array;
   readonly shm: ShmEnvironment;
+  /** Shared by all contexts of the node: what the tokens of their sessions are made with. */
+  readonly secret: Uint8Array;
 }
 
 /** Makes a context for the thread that calls it. */

@@ -5,7 +5,7 @@ import { type ContextControl, DirectoryClient, exposeControl } from './control.j
 import { currentOsThreadId } from './cpu-placement.js';
 import { fromWireError, type Outcome, outcomeOf } from './error-wire.js';
 import { ResourceBaseline } from './resource-baseline.js';
-import type { RingPair } from './shm-environment.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
 
 /** What a worker thread is started with. */
 export interface ContextTask {

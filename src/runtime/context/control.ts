@@ -5,7 +5,8 @@ import { HeddleError } from '../../errors.js';
 import type { ContextOptions } from './context-runtime.js';
 import type { Directory } from './directory.js';
 import { type Outcome, outcomeOf, unwrapOutcome, type WireError } from './error-wire.js';
-import type { RingPair, ShmBroker } from './shm-environment.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
+import type { ShmBroker } from '../../transports/shm/shm-transport.js';
 
 /**
  * The control plane: two comlink channels between the node's thread and each worker. Over one the worker exposes

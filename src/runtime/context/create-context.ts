@@ -1,18 +1,15 @@
-import { HeddleError } from '../../errors.js';
-import type { ContextFactory, DirectedContext } from './context-runtime.js';
+import { type ContextStatistics, readStatistics } from '../observe/statistics.js';
+import { statisticsBlockBytes } from '../observe/statistics-layout.js';
+import { Context } from './context.js';
+import type { ContextFactory } from './context-runtime.js';
 
-/** The context that a module's main function receives. */
-export type Context = DirectedContext;
-
-/** What a context counts. */
-export type ContextStatistics = Readonly<Record<string, number>>;
+export type { ContextStatistics };
+export { Context };
 
 /** The one place where nodes and worker threads learn how a context is made. */
 export const contextFactory: ContextFactory<Context, ContextStatistics> = {
   moduleUrl: import.meta.url,
-  createContext(init) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_STATE', `no context runtime is joined to this build: context=${init.id}`);
-  },
-  statisticsBytes: 4096,
-  readStatistics: () => ({}),
+  createContext: (init) => new Context(init),
+  statisticsBytes: statisticsBlockBytes,
+  readStatistics,
 };

@@ -1,5 +1,5 @@
 import { HeddleError } from '../../errors.js';
-import type { RingPair } from './shm-environment.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
 
 /** A context as the directory sees it. */
 export interface DirectoryMember {

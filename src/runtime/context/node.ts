@@ -11,13 +11,9 @@ import { bindThreadToCpu } from './cpu-placement.js';
 import { type Context, type ContextStatistics, contextFactory } from './create-context.js';
 import { Directory } from './directory.js';
 import { type ExitParticipant, exitWatch } from './exit-watch.js';
-import {
-  ContextTable,
-  createContextTable,
-  createRingPair,
-  isRingPairClosed,
-  maximumContexts,
-} from './shm-environment.js';
+import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
+import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
+import { drawSecret } from '../session/session-layer.js';
 import { ThreadPools, type ThreadSettings } from './thread-pool.js';
 
 const contextWorkerUrl = new URL('./context-worker.js', import.meta.url).href;
@@ -84,6 +80,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
   readonly #lines = new ContextTable(this.#table);
   readonly #activity: SharedArrayBuffer;
   readonly #slabCounter = new SharedArrayBuffer(4);
+  readonly #secret: Uint8Array;
   readonly #contexts = new Map<number, WorkerContext<unknown, S>>();
   readonly #ownId: number;
   #ownContext: C | undefined;
@@ -95,6 +92,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     super();
     this.#options = options;
     this.#factory = factory;
+    this.#secret = drawSecret();
     this.#directory = new Directory({
       create: (contextA, contextB) => createRingPair(contextA, contextB, options.ringCapacityBytes),
       isClosed: isRingPairClosed,
@@ -220,6 +218,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
       statisticsMemory: new SharedArrayBuffer(this.#factory.statisticsBytes),
       slabCounter: this.#slabCounter,
       activity: this.#activityOf(id),
+      secret: this.#secret,
     };
   }
 

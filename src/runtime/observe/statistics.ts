@@ -18,6 +18,14 @@ import {
   userCounterCountBytesOffset,
 } from './statistics-layout.js';
 
+// Held in constants of the module: the recording of a message is a few plain stores.
+const messagesSentIndex = counterIndex.messagesSent;
+const bytesSentIndex = counterIndex.bytesSent;
+const messagesReceivedIndex = counterIndex.messagesReceived;
+const bytesReceivedIndex = counterIndex.bytesReceived;
+const sentIndexes = [counterIndex.oneWaysSent, counterIndex.requestsSent, counterIndex.responsesSent];
+const receivedIndexes = [counterIndex.oneWaysReceived, counterIndex.requestsReceived, counterIndex.responsesReceived];
+
 /** What a histogram tells. Percentiles are estimates: exact to the factor of two between bucket borders. */
 export interface HistogramSummary {
   readonly count: number;
@@ -44,7 +52,7 @@ export type ContextStatistics = Readonly<Record<CounterName, number>> & {
  *
  * @example
  * const statistics = new StatisticsBlock();
- * statistics.recordRequestSent(512);
+ * statistics.recordSent(1, 512);
  * readStatistics(statistics.memory).bytesSent; // 512, in any thread that has the memory
  */
 export class StatisticsBlock {
@@ -71,46 +79,20 @@ export class StatisticsBlock {
     this.numbers[counterIndex[name]] = value;
   }
 
-  recordRequestSent(lengthBytes: number): void {
+  /** A message was sent; `kind` is 0 for one-way, 1 for request, 2 for response. */
+  recordSent(kind: number, lengthBytes: number): void {
     const { numbers } = this;
-    numbers[counterIndex.messagesSent]! += 1;
-    numbers[counterIndex.requestsSent]! += 1;
-    numbers[counterIndex.bytesSent]! += lengthBytes;
+    numbers[messagesSentIndex] += 1;
+    numbers[sentIndexes[kind]] += 1;
+    numbers[bytesSentIndex] += lengthBytes;
   }
 
-  recordResponseSent(lengthBytes: number): void {
+  /** A message was received; `kind` is 0 for one-way, 1 for request, 2 for response. */
+  recordReceived(kind: number, lengthBytes: number): void {
     const { numbers } = this;
-    numbers[counterIndex.messagesSent]! += 1;
-    numbers[counterIndex.responsesSent]! += 1;
-    numbers[counterIndex.bytesSent]! += lengthBytes;
-  }
-
-  recordOneWaySent(lengthBytes: number): void {
-    const { numbers } = this;
-    numbers[counterIndex.messagesSent]! += 1;
-    numbers[counterIndex.oneWaysSent]! += 1;
-    numbers[counterIndex.bytesSent]! += lengthBytes;
-  }
-
-  recordRequestReceived(lengthBytes: number): void {
-    const { numbers } = this;
-    numbers[counterIndex.messagesReceived]! += 1;
-    numbers[counterIndex.requestsReceived]! += 1;
-    numbers[counterIndex.bytesReceived]! += lengthBytes;
-  }
-
-  recordResponseReceived(lengthBytes: number): void {
-    const { numbers } = this;
-    numbers[counterIndex.messagesReceived]! += 1;
-    numbers[counterIndex.responsesReceived]! += 1;
-    numbers[counterIndex.bytesReceived]! += lengthBytes;
-  }
-
-  recordOneWayReceived(lengthBytes: number): void {
-    const { numbers } = this;
-    numbers[counterIndex.messagesReceived]! += 1;
-    numbers[counterIndex.oneWaysReceived]! += 1;
-    numbers[counterIndex.bytesReceived]! += lengthBytes;
+    numbers[messagesReceivedIndex] += 1;
+    numbers[receivedIndexes[kind]] += 1;
+    numbers[bytesReceivedIndex] += lengthBytes;
   }
 
   /** A poll of all links that handed over `records`. */

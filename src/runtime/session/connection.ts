@@ -56,6 +56,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   options: ConnectionOptions;
   /** @internal */
   pendingRequests = 0;
+  /** @internal How often it has lost its wire. */
+  resumeCount = 0;
   /** @internal The link that records of this connection may come by. */
   link: Link | undefined;
   /** @internal The portal it was made through: where to knock after a loss of the wire. */
@@ -243,6 +245,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
     }
     if (!outbound.straightPosts) this.#requireSendable();
+    this.host.stayAwake();
     const requestId = this.host.pending.add(this, waiter, timeoutMs);
     try {
       if (outbound.straightPosts && isPlain(options)) {
@@ -403,6 +406,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
           this.#emit({ type: 'connection-reconnected', connection: this });
           break;
         case 'announceReconnecting':
+          this.resumeCount++;
           this.#goOffline();
           this.#emit({ type: 'connection-reconnecting', connection: this, error: this.#theEndError() });
           this.#parent.onConnectionResuming(this);
@@ -800,7 +804,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** @internal */
   onRecordDropped(record: QueuedRecord, status: 'flushed' | 'discarded', error: HeddleError): void {
-    this.host.statistics.messageFlushed();
+    this.host.statistics.add('messagesFlushed');
     if (record.kind === RecordKind.request) {
       const waiter = this.host.pending.take(this, record.reference);
       this.#guard(() => waiter?.onError(error));

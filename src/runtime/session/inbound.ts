@@ -2,6 +2,7 @@ import { HeddleError, RemoteError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
+import type { SlabPool } from '../memory/slab-pool.js';
 import { Message, type MessageKind, type MessageOwner } from '../message/message.js';
 import {
   creditExtensionBytes,
@@ -16,7 +17,6 @@ import {
   RecordKind,
 } from '../message/message-layout.js';
 import { postClass, type ReleaseLedger, responseClass } from './credits.js';
-import type { IncomingData } from './handlers.js';
 import type { SessionHost } from './session-host.js';
 
 /** What the receiving half of a connection tells the connection. */
@@ -139,7 +139,7 @@ export class Inbound {
       message.isRefused = false;
       message.chargedBytes = dataLength + headerLength;
       const sentAt = int32[word + 5];
-      if (sentAt !== 0) this.#host.statistics.queueingDelay((this.#host.clock.nowMicros() - sentAt) | 0);
+      if (sentAt !== 0) this.#host.statistics.recordQueueingDelay((this.#host.clock.nowMicros() - sentAt) | 0);
       if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength)) return;
       this.#deliver(kind, message);
       return;
@@ -161,7 +161,7 @@ export class Inbound {
           `bytes=${this.ledger.heldBytes[messageClass]}`,
       );
     }
-    this.#host.statistics.messageReceived(kind, message.chargedBytes);
+    this.#host.statistics.recordReceived(kind - RecordKind.oneWay, message.chargedBytes);
     this.#owner.onMessage(message);
   }
 
@@ -237,7 +237,7 @@ export class Inbound {
     message.length = lengthBytes;
     message.chargedBytes = lengthBytes + message.headerLength;
     if (link.sharesMemory) {
-      const moved = adoptMoved(link, this.#host, bytes, at);
+      const moved = adoptMoved(link, this.#host.pool, bytes, at);
       const target = this.#owner.assignBuffer(message.kind, lengthBytes);
       if (target === undefined) message.large = moved;
       else {
@@ -281,20 +281,20 @@ export class Inbound {
 }
 
 /** Takes over a buffer that the peer moved here. */
-export function adoptMoved(link: Link, host: SessionHost, bytes: Buffer, at: number): SharedBuffer {
+export function adoptMoved(link: Link, pool: SlabPool, bytes: Buffer, at: number): SharedBuffer {
   const slabId = bytes.readInt32LE(at + 4);
   const memory = link.sharedSlab(slabId);
   if (memory === undefined) {
     throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer named slabId=${slabId}, which it never handed over`);
   }
-  return host.pool.adopt({
+  return pool.adopt(
     slabId,
     memory,
-    slot: bytes.readInt32LE(at + 8),
-    handle: bytes.readInt32LE(at + 12),
-    byteOffset: bytes.readInt32LE(at + 16),
-    lengthBytes: bytes.readInt32LE(at),
-  });
+    bytes.readInt32LE(at + 8),
+    bytes.readInt32LE(at + 12),
+    bytes.readInt32LE(at + 16),
+    bytes.readInt32LE(at),
+  );
 }
 
 /** The bytes of what a user picked for incoming data, exactly as long as the data. */

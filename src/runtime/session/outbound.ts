@@ -151,7 +151,7 @@ export class Outbound {
     int32[word + 4] = reference;
     int32[word + 5] = serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
     block.bytes.set(data, start + messageHeaderBytes);
-    this.#host.statistics.messageSent(kind, length);
+    this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.#host.batch(this.wire);
     else this.wire.link.publish();
     return true;
@@ -195,7 +195,7 @@ export class Outbound {
     int32[word + 3] = serial;
     int32[word + 4] = reference;
     int32[word + 5] = serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
-    this.#host.statistics.messageSent(kind, length);
+    this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.#host.batch(this.wire);
     else this.wire.link.publish();
     return true;
@@ -213,7 +213,7 @@ export class Outbound {
     queue.push(record);
     this.pump();
     const placed = queue.length === 0;
-    if (!placed) this.#host.statistics.sendQueueGrew(queue.length);
+    if (!placed) this.#host.statistics.recordSendQueueLength(queue.length);
     if (this.isOnline) this.#publish(options.more === true);
     return placed;
   }
@@ -349,7 +349,8 @@ export class Outbound {
     let large: SharedBuffer | undefined;
     if (payload instanceof SharedBuffer) {
       // The user's object has moved from this call on, though the memory is still this context's until it is placed.
-      large = this.#host.pool.adopt(payload.moveTo(this.#host.contextId));
+      const { slabId, memory, slot, handle, byteOffset, lengthBytes } = payload.moveTo(this.#host.contextId);
+      large = this.#host.pool.adopt(slabId, memory, slot, handle, byteOffset, lengthBytes);
     } else if (payload instanceof Segments) {
       flags |= MessageFlag.segmented;
       large = this.#largeFor(payload.encodedBytes, header);
@@ -415,7 +416,7 @@ export class Outbound {
           continue;
         }
         if (credits.messages[messageClass] <= 0 || credits.bytes[messageClass] < record.chargedBytes) {
-          this.#host.statistics.creditStalled();
+          this.#host.statistics.add('creditStalls');
           return true;
         }
       }
@@ -426,7 +427,7 @@ export class Outbound {
       if (credited) {
         this.credits.messages[messageClass]--;
         this.credits.bytes[messageClass] -= record.chargedBytes;
-        this.#host.statistics.messageSent(record.kind, record.chargedBytes);
+        this.#host.statistics.recordSent(record.kind - RecordKind.oneWay, record.chargedBytes);
       }
       record.onSent?.();
       if (this.#streaming !== undefined && !this.#continueStream()) return false;

@@ -1,3 +1,4 @@
+import type { Receipt } from '../message/payload.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 
 /** A message, or a smaller sequenced record, that waits for credits or for room on the wire. */
@@ -14,7 +15,7 @@ export interface QueuedRecord {
   /** What the message takes of the byte credits; 0 for records that take none. */
   readonly chargedBytes: number;
   readonly onSent: (() => void) | undefined;
-  readonly onReceipt: ((receipt: { accepted: boolean }) => void) | undefined;
+  readonly onReceipt: ((receipt: Receipt) => void) | undefined;
   readonly context: unknown;
 }
 

@@ -33,6 +33,8 @@ export interface SessionHost {
   batch(wire: Wire): void;
   /** A promise of the user's was settled: the turn ends soon, so that its reactions run. */
   endTurnSoon(): void;
+  /** A response is expected: the context should not be asleep when it comes. */
+  stayAwake(): void;
   /** Something unexpected that harmed nothing but should be seen. */
   report(error: HeddleError): void;
 }

@@ -32,7 +32,8 @@ import type { SessionTicket } from './ticket.js';
 export interface SessionLayerEnvironment {
   readonly contextId: number;
   readonly clock: Clock;
-  readonly codec: Codec;
+  /** Looked up on first use: the user's module registers a codec of its own after the context was made. */
+  readonly codec: () => Codec;
   readonly statistics: StatisticsBlock;
   readonly pool: SlabPool;
   /** Shared by all contexts of a node: what the tokens of sessions are made with. */
@@ -45,6 +46,8 @@ export interface SessionLayerEnvironment {
   /** Sees to it that `publishBatches` is called soon, when no turn is running. */
   requestPublish(): void;
   endTurnSoon(): void;
+  /** A response is expected: the context should not be asleep when it comes. */
+  stayAwake(): void;
   report(error: HeddleError): void;
 }
 
@@ -66,7 +69,7 @@ interface SharedWire extends Wire {
 export class SessionLayer implements SessionHost, RecordReceiver {
   readonly contextId: number;
   readonly clock: Clock;
-  readonly codec: Codec;
+  codec!: Codec;
   readonly statistics: StatisticsBlock;
   readonly pool: SlabPool;
   readonly pending: PendingRequests;
@@ -82,7 +85,6 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     this.#environment = environment;
     this.contextId = environment.contextId;
     this.clock = environment.clock;
-    this.codec = environment.codec;
     this.statistics = environment.statistics;
     this.pool = environment.pool;
     this.pending = new PendingRequests(environment.clock);
@@ -125,6 +127,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
   /** Listens at `uri`. Rejects with ERR_HEDDLE_ADDRESS_IN_USE, ERR_HEDDLE_INVALID_URI. */
   async listen(uri: string, handlers: ListenOptions): Promise<Server> {
     const options = this.optionsWith(handlers.options);
+    this.codec ??= this.#environment.codec();
     const transport = this.#transportFor(uri);
     const portal = await transport.listen(uri, this.#transportOptions(options.connectTimeoutMs));
     const server = new Server(this, portal, handlers, options);
@@ -135,6 +138,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
   /** Begins a session with the service at `uri`; its connection goes online by itself. */
   connect(uri: string, options: ConnectOptions): ClientSession {
     this.#transportFor(uri);
+    this.codec ??= this.#environment.codec();
     const session = new ClientSession(this, uri, options);
     this.#clients.set(session.id, session);
     return session;
@@ -148,6 +152,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
         `this context has a connection in session ${ticket.sessionId} already, and there is one for each context: use that one`,
       );
     }
+    this.codec ??= this.#environment.codec();
     const session = new ClientSession(this, '', options, ticket);
     this.#clients.set(session.id, session);
     return session;
@@ -242,6 +247,10 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   endTurnSoon(): void {
     this.#environment.endTurnSoon();
+  }
+
+  stayAwake(): void {
+    this.#environment.stayAwake();
   }
 
   // ---- wires
@@ -348,7 +357,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
       }
       connection.receive(link, kind, block, start, length);
     } catch (cause) {
-      this.statistics.errorOccurred();
+      this.statistics.add('malformedRecords');
       const error =
         cause instanceof HeddleError
           ? cause
@@ -365,7 +374,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     if (link.sharesMemory && ((kindAndFlags >> flagsShift) & MessageFlag.large) !== 0) {
       const hasCredits = ((kindAndFlags >> flagsShift) & MessageFlag.credits) !== 0;
       const headerBytes = ((kindAndFlags >>> headerLengthShift) + 7) & ~7;
-      adoptMoved(link, this, block.bytes, start + messageHeaderBytes + (hasCredits ? 24 : 0) + headerBytes).release();
+      adoptMoved(link, this.pool, block.bytes, start + messageHeaderBytes + (hasCredits ? 24 : 0) + headerBytes).release();
     }
   }
 

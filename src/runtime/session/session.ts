@@ -73,14 +73,15 @@ export abstract class Session implements ConnectionParent {
   /** @internal */
   addConnection(connection: Connection): void {
     this.#connections.add(connection);
-    this.layer.statistics.connectionOpened();
+    this.layer.statistics.add('connectionsOpened');
+    this.layer.statistics.add('connectionsOpen');
   }
 
   /** @internal */
   onConnectionOver(connection: Connection): void {
     if (!this.#connections.delete(connection)) return;
     this.layer.forgetConnection(connection);
-    this.layer.statistics.connectionClosed();
+    this.layer.statistics.add('connectionsOpen', -1);
     if (this.#connections.size === 0) this.step({ type: 'lastConnectionGone' });
   }
 

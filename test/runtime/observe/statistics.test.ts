@@ -21,12 +21,12 @@ test('counters have distinct places before the user counters', (t) => {
 
 test('what is recorded is read', (t) => {
   const block = new StatisticsBlock();
-  block.recordRequestSent(100);
-  block.recordOneWaySent(20);
-  block.recordResponseSent(3);
-  block.recordRequestReceived(1000);
-  block.recordOneWayReceived(200);
-  block.recordResponseReceived(30);
+  block.recordSent(1, 100);
+  block.recordSent(0, 20);
+  block.recordSent(2, 3);
+  block.recordReceived(1, 1000);
+  block.recordReceived(0, 200);
+  block.recordReceived(2, 30);
   block.recordPoll(0);
   block.recordPoll(4);
   block.recordSendQueueLength(9);
