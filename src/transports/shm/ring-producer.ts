@@ -191,8 +191,10 @@ export class RingProducer implements RecordSink {
     // contract every record claimed before this claim is filled in.
     if (this.publish()) this.owner.onPublishedByFullRing();
     // The flag is stored before the head is loaded again; the consumer stores the head before it loads the flag. In a
-    // sequentially consistent order one of the two sees the other's store, so room cannot come unnoticed.
-    Atomics.store(this.header, wantsRoomIndex, 1);
+    // sequentially consistent order one of the two sees the other's store, so room cannot come unnoticed. A context
+    // that then goes to sleep looks for room once more, after its own flag. Stored once for each wait: a caller that
+    // keeps trying must not keep taking the line away from the consumer.
+    if (this.wantedBytes === 0) Atomics.store(this.header, wantsRoomIndex, 1);
     this.#refreshHead();
     if (this.#freeBytes() >= neededBytes) {
       if (this.wantedBytes === 0) Atomics.store(this.header, wantsRoomIndex, 0);
