@@ -18,6 +18,8 @@ export class FakeContext implements DirectedContext {
   onEvent: () => void = () => {};
   onRing: (peerContextId: number, message: unknown) => void = () => {};
   outstanding = false;
+  /** What the real one finds by a look into its incoming rings. */
+  hasUnreadMessages: () => boolean = () => false;
   stopped = 0;
   #options: ContextOptions;
 
@@ -81,7 +83,7 @@ export class FakeContext implements DirectedContext {
   }
 
   hasOutstandingWork(): boolean {
-    return this.outstanding;
+    return this.outstanding || this.hasUnreadMessages();
   }
 }
 
