@@ -39,11 +39,11 @@ export interface ContextControl {
   osThreadId(): number | undefined;
 }
 
-/** What the node lets a worker do with the directory. */
+/** What the node lets a worker do with the directory. Not `bind`: comlink takes that for `Function.prototype.bind`. */
 export interface DirectoryService {
-  bind(name: string): Promise<Outcome<void>>;
-  unbind(name: string): Promise<Outcome<void>>;
-  connect(name: string): Promise<Outcome<number>>;
+  bindPortal(name: string): Promise<Outcome<void>>;
+  unbindPortal(name: string): Promise<Outcome<void>>;
+  connectPortal(name: string): Promise<Outcome<number>>;
 }
 
 /** What comlink answers when the value to return could not be posted. */
@@ -73,9 +73,9 @@ export function exposeControl(port: MessagePort, control: ContextControl): void 
 /** In the node: offers the directory to one worker. The port does not keep the process alive. */
 export function exposeDirectory(port: MessagePort, directory: Directory, contextId: number): void {
   const service: DirectoryService = {
-    bind: (name) => outcomeOf(() => directory.bind(contextId, name)),
-    unbind: (name) => outcomeOf(() => directory.unbind(contextId, name)),
-    connect: (name) => outcomeOf(() => directory.connect(contextId, name)),
+    bindPortal: (name) => outcomeOf(() => directory.bind(contextId, name)),
+    unbindPortal: (name) => outcomeOf(() => directory.unbind(contextId, name)),
+    connectPortal: (name) => outcomeOf(() => directory.connect(contextId, name)),
   };
   exposeOn(port, service);
   port.unref();
@@ -96,15 +96,15 @@ export class DirectoryClient implements ShmBroker {
   }
 
   bind(name: string): Promise<void> {
-    return this.#call(this.#service.bind(name));
+    return this.#call(this.#service.bindPortal(name));
   }
 
   unbind(name: string): Promise<void> {
-    return this.#call(this.#service.unbind(name));
+    return this.#call(this.#service.unbindPortal(name));
   }
 
   connect(name: string): Promise<number> {
-    return this.#call(this.#service.connect(name));
+    return this.#call(this.#service.connectPortal(name));
   }
 
   async #call<T>(call: Promise<Outcome<T>>): Promise<T> {
@@ -124,7 +124,7 @@ export class ControlClient {
   readonly #waiting = new Set<(error: HeddleError) => void>();
   #lost: HeddleError | undefined;
 
-  /** The port does not keep the process alive. */
+  /** The port keeps the process alive only while a call waits for its answer. */
   constructor(port: MessagePort) {
     this.#port = port;
     this.#control = wrapPort<ContextControl>(port);
@@ -190,7 +190,10 @@ export class ControlClient {
     return this.#call(() => this.#control.osThreadId());
   }
 
-  /** One set of waiting calls instead of a `Promise.race` each: a race would leave a reaction on a long-lived promise. */
+  /**
+   * One set of waiting calls instead of a `Promise.race` each: a race would leave a reaction on a long-lived promise.
+   * While calls are waiting they keep the process alive.
+   */
   #call<T>(post: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#lost !== undefined) {
@@ -198,13 +201,18 @@ export class ControlClient {
         return;
       }
       this.#waiting.add(reject);
+      this.#port.ref();
+      const settle = () => {
+        this.#waiting.delete(reject);
+        if (this.#waiting.size === 0) this.#port.unref();
+      };
       post().then(
         (value) => {
-          this.#waiting.delete(reject);
+          settle();
           resolve(value);
         },
         (error) => {
-          this.#waiting.delete(reject);
+          settle();
           reject(error);
         },
       );

@@ -25,8 +25,44 @@ export interface Thread {
   terminate(): void;
 }
 
-type Balancer = NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer'];
-type Candidate = Parameters<NonNullable<Balancer>>[1][number];
+type PiscinaOptions = NonNullable<ConstructorParameters<typeof Piscina>[0]>;
+type Balancer = NonNullable<PiscinaOptions['loadBalancer']>;
+type Candidate = Parameters<Balancer>[1][number];
+type TaskQueue = NonNullable<PiscinaOptions['taskQueue']>;
+type QueuedTask = Parameters<TaskQueue['push']>[0];
+
+/** The number that a task carries through piscina. */
+function taskKeyOf(task: object): number {
+  const options = (task as Record<symbol, unknown>)[Piscina.queueOptionsSymbol] as { taskKey: number };
+  return options.taskKey;
+}
+
+/** The tasks that wait until their thread is ready. A task whose thread fails before that can be dropped. */
+class WaitingTasks implements TaskQueue {
+  readonly #tasks = new Map<number, QueuedTask>();
+
+  get size(): number {
+    return this.#tasks.size;
+  }
+
+  push(task: QueuedTask): void {
+    this.#tasks.set(taskKeyOf(task), task);
+  }
+
+  shift(): QueuedTask | null {
+    const [first] = this.#tasks.values();
+    if (first !== undefined) this.remove(first);
+    return first ?? null;
+  }
+
+  remove(task: QueuedTask): void {
+    this.drop(taskKeyOf(task));
+  }
+
+  drop(taskKey: number): void {
+    this.#tasks.delete(taskKey);
+  }
+}
 
 /**
  * Takes from the process the reference that piscina holds on it for each running task: a context runs until it is
@@ -41,116 +77,128 @@ function releaseProcess(candidate: Candidate): void {
   }
 }
 
-function startPool(settings: ThreadSettings, balance: NonNullable<Balancer>): Piscina {
-  const pool = new Piscina({
-    minThreads: 0,
-    maxThreads: maximumContexts,
-    // A thread is not used again: what a context leaves behind in it must not reach another one.
-    idleTimeout: 0,
-    // A context's event loop has to turn: no waiting with Atomics.
-    atomics: 'disabled',
-    recordTiming: false,
-    loadBalancer: (task, workers) => balance(task, workers),
-    ...(settings.resourceLimits && { resourceLimits: settings.resourceLimits }),
-    ...(settings.env && { env: settings.env }),
-    ...(settings.execArgv && { execArgv: [...settings.execArgv] }),
-  });
-  // Emitted for a thread that fails before its task has reached it: that is seen on the thread itself, below.
-  pool.on('error', () => {});
-  return pool;
-}
-
-/** The piscina pools of a node, one for each distinct set of thread settings. */
-export class ThreadPools {
-  readonly #pools = new Map<string, Piscina>();
-  /** For each task that waits for its thread, by the key that it carries: the thread that was made for it. */
+/** The threads that have the same settings. */
+class ThreadPool {
+  readonly #waiting = new WaitingTasks();
+  /** By task: the thread that was made for it. */
   readonly #threadOfTask = new Map<number, Worker>();
+  readonly #piscina: Piscina;
   #lastTaskKey = 0;
 
-  /**
-   * Makes a thread and runs the default export of `taskUrl` on it, once; that returns an {@link Outcome}. Throws what the thread's settings or the
-   * task's data make `Worker` or `postMessage` throw.
-   */
-  run(taskUrl: string, task: object, transferList: readonly MessagePort[], settings: ThreadSettings): Thread {
-    const pool = this.#pool(settings);
+  constructor(settings: ThreadSettings) {
+    this.#piscina = new Piscina({
+      minThreads: 0,
+      maxThreads: maximumContexts,
+      // A thread is not used again: what a context leaves behind in it must not reach another one.
+      idleTimeout: 0,
+      // A context's event loop has to turn: no waiting with Atomics.
+      atomics: 'disabled',
+      recordTiming: false,
+      taskQueue: this.#waiting,
+      loadBalancer: (task, workers) => this.#choose(task, workers),
+      ...(settings.resourceLimits && { resourceLimits: settings.resourceLimits }),
+      ...(settings.env && { env: settings.env }),
+      ...(settings.execArgv && { execArgv: [...settings.execArgv] }),
+    });
+    // Emitted for a thread that fails before its task has reached it: that is seen on the thread itself, below.
+    this.#piscina.on('error', () => {});
+  }
+
+  run(taskUrl: string, task: object, transferList: readonly MessagePort[]): Thread {
     const taskKey = ++this.#lastTaskKey;
-    const abortion = new AbortController();
-    const before = new Set(pool.threads);
+    const before = new Set(this.#piscina.threads);
     let returned: Promise<unknown>;
     try {
-      returned = pool.run(
+      returned = this.#piscina.run(
         { ...task, [Piscina.queueOptionsSymbol]: { taskKey } },
-        { filename: taskUrl, transferList: [...transferList] as never, signal: abortion.signal },
+        { filename: taskUrl, transferList: [...transferList] as never },
       );
     } catch (error) {
-      abortion.abort();
+      this.#waiting.drop(taskKey);
       throw error;
     }
-    const worker = pool.threads.find((thread) => !before.has(thread));
+    // piscina makes a thread at once for a task that no thread is free for, and none ever is.
+    const worker = this.#piscina.threads.find((thread) => !before.has(thread));
     if (worker === undefined) {
-      abortion.abort();
-      returned.catch(() => {});
+      this.#waiting.drop(taskKey);
       throw new HeddleError('ERR_HEDDLE_INVALID_STATE', 'piscina made no thread for the context; is it closing?');
     }
     this.#threadOfTask.set(taskKey, worker);
+    const forget = () => {
+      // Left in the queue the task would make piscina start threads for it that are none of its own.
+      this.#waiting.drop(taskKey);
+      this.#threadOfTask.delete(taskKey);
+    };
     return {
       threadId: worker.threadId,
-      ended: this.#watch(worker, returned, abortion, taskKey),
-      terminate: () => abortion.abort(),
+      ended: watchThread(worker, returned, forget),
+      terminate() {
+        forget();
+        void worker.terminate();
+      },
     };
+  }
+
+  async destroy(): Promise<void> {
+    await this.#piscina.destroy();
+  }
+
+  /** Gives each task the thread that was made for it, and none before that. */
+  #choose(task: object, workers: Candidate[]): Candidate | null {
+    const threadId = this.#threadOfTask.get(taskKeyOf(task))?.threadId;
+    const chosen = workers.find((candidate) => candidate.id === threadId) ?? null;
+    // piscina takes its reference when it posts the task, right after this returns.
+    if (chosen !== null) queueMicrotask(() => releaseProcess(chosen));
+    return chosen;
+  }
+}
+
+function watchThread(worker: Worker, returned: Promise<unknown>, forget: () => void): Promise<ThreadEnd> {
+  let outcome: Outcome<void> | undefined;
+  let thrown: { error: unknown } | undefined;
+  returned.then(
+    (value) => {
+      outcome = value as Outcome<void>;
+    },
+    (error) => {
+      // While the thread lives: the task could not be posted, or not be loaded.
+      thrown ??= { error };
+    },
+  );
+  worker.once('error', (error: unknown) => {
+    forget();
+    thrown = { error: error ?? new Error(`the thread threw ${String(error)}`) };
+  });
+  return new Promise((resolve) => {
+    worker.once('exit', (exitCode) => {
+      forget();
+      if (thrown === undefined && outcome?.ok === false) thrown = { error: fromWireError(outcome.error) };
+      resolve({ completed: outcome?.ok === true, error: thrown?.error, exitCode });
+    });
+  });
+}
+
+/** The pools of a node, one for each distinct set of thread settings. */
+export class ThreadPools {
+  readonly #pools = new Map<string, ThreadPool>();
+
+  /**
+   * Makes a thread and runs the default export of `taskUrl` on it, once; that returns an {@link Outcome}. Throws what
+   * the thread's settings make `Worker` throw.
+   */
+  run(taskUrl: string, task: object, transferList: readonly MessagePort[], settings: ThreadSettings): Thread {
+    const key = JSON.stringify([settings.resourceLimits ?? null, settings.env ?? null, settings.execArgv ?? null]);
+    let pool = this.#pools.get(key);
+    if (pool === undefined) {
+      pool = new ThreadPool(settings);
+      this.#pools.set(key, pool);
+    }
+    return pool.run(taskUrl, task, transferList);
   }
 
   /** Ends all threads at once; resolves when they have gone. */
   async destroy(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
     this.#pools.clear();
-  }
-
-  #watch(worker: Worker, returned: Promise<unknown>, abortion: AbortController, taskKey: number): Promise<ThreadEnd> {
-    let outcome: Outcome<void> | undefined;
-    let thrown: { error: unknown } | undefined;
-    returned.then(
-      (value) => {
-        outcome = value as Outcome<void>;
-      },
-      (error) => {
-        // Before the thread has gone, and not by abortion: the task could not be posted, or not be loaded.
-        if (!abortion.signal.aborted) thrown ??= { error };
-      },
-    );
-    worker.once('error', (error: unknown) => {
-      thrown = { error: error ?? new Error(`the thread threw ${String(error)}`) };
-    });
-    return new Promise((resolve) => {
-      worker.once('exit', (exitCode) => {
-        this.#threadOfTask.delete(taskKey);
-        // A task whose thread went before it arrived would wait in piscina's queue for another one.
-        abortion.abort();
-        if (thrown === undefined && outcome?.ok === false) thrown = { error: fromWireError(outcome.error) };
-        resolve({ completed: outcome?.ok === true, error: thrown?.error, exitCode });
-      });
-    });
-  }
-
-  #pool(settings: ThreadSettings): Piscina {
-    const key = JSON.stringify([settings.resourceLimits ?? null, settings.env ?? null, settings.execArgv ?? null]);
-    let pool = this.#pools.get(key);
-    if (pool === undefined) {
-      const made = startPool(settings, (task, workers) => this.#choose(made, task, workers));
-      pool = made;
-      this.#pools.set(key, pool);
-    }
-    return pool;
-  }
-
-  /** Gives each task the thread that was made for it, and none before that. */
-  #choose(pool: Piscina, task: Parameters<NonNullable<Balancer>>[0], workers: Candidate[]): Candidate | null {
-    const options = (task as unknown as Record<symbol, unknown>)[Piscina.queueOptionsSymbol] as { taskKey: number };
-    const worker = this.#threadOfTask.get(options.taskKey);
-    if (worker === undefined || !pool.threads.includes(worker)) return null;
-    const chosen = workers.find((candidate) => candidate.id === worker.threadId) ?? null;
-    // piscina takes its reference when it posts the task, right after this returns.
-    if (chosen !== null) queueMicrotask(() => releaseProcess(chosen));
-    return chosen;
   }
 }
