@@ -10,7 +10,13 @@ export { Context, type ContextEvents } from './runtime/context/context.js';
 export type { ContextEnd } from './runtime/context/context-end.js';
 export type { ContextHandle } from './runtime/context/context-handle.js';
 export { type ContextOptions, defaultContextOptions } from './runtime/context/context-options.js';
-export { createNode, HeddleNode, type NodeEvents, type NodeOptions, type StartContextOptions } from './runtime/context/node.js';
+export {
+  createNode,
+  HeddleNode,
+  type NodeEvents,
+  type NodeOptions,
+  type StartContextOptions,
+} from './runtime/context/node.js';
 export { SharedBuffer } from './runtime/memory/shared-buffer.js';
 export type { LeakReport, SlabPoolStatistics } from './runtime/memory/slab-pool.js';
 export { type Codec, compactCodec, jsonCodec } from './runtime/message/codec.js';
@@ -20,7 +26,7 @@ export type { CancelAnswer } from './runtime/message/message-layout.js';
 export type { Payload, Receipt, RequestOptions, SendOptions } from './runtime/message/payload.js';
 export { Segments, segments } from './runtime/message/segments.js';
 export type { ContextStatistics, HistogramSummary, UserCounter } from './runtime/observe/statistics.js';
-export { type ClientSession, type ConnectOptions } from './runtime/session/client-session.js';
+export type { ClientSession, ConnectOptions } from './runtime/session/client-session.js';
 export type { Connection } from './runtime/session/connection.js';
 export type { ConnectionState } from './runtime/session/connection-machine.js';
 export type { SessionEvent } from './runtime/session/events.js';

@@ -1,10 +1,10 @@
 import { HeddleError, requireInteger } from '../../errors.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { type ContextEnd, contextLostError, describeEnd, type ThreadEnd } from './context-end.js';
 import type { ContextOptions } from './context-runtime.js';
 import type { ControlClient, Passivity } from './control.js';
 import type { DirectoryMember } from './directory.js';
 import { toWireError } from './error-wire.js';
-import type { RingPair } from '../../transports/shm/ring-pair.js';
 import type { Thread } from './thread-pool.js';
 
 /** `lost`: it ended in another way than by being stopped. */

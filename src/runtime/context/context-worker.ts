@@ -1,11 +1,11 @@
 import type { MessagePort } from 'node:worker_threads';
 import { HeddleError } from '../../errors.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
 import type { ContextFactory, ContextInit, ContextRuntime, DirectedContext } from './context-runtime.js';
 import { type ContextControl, DirectoryClient, exposeControl } from './control.js';
 import { currentOsThreadId } from './cpu-placement.js';
 import { fromWireError, type Outcome, outcomeOf } from './error-wire.js';
 import { ResourceBaseline } from './resource-baseline.js';
-import type { RingPair } from '../../transports/shm/ring-pair.js';
 
 /** What a worker thread is started with. */
 export interface ContextTask {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { systemClock } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
 import { TcpTransport } from '../../transports/tcp/tcp-transport.js';
 import type { Transport } from '../../transports/transport.js';
@@ -13,10 +14,14 @@ import type { Connection } from '../session/connection.js';
 import type { ListenOptions, Server } from '../session/server.js';
 import { SessionLayer } from '../session/session-layer.js';
 import type { SessionTicket } from '../session/ticket.js';
-import { type ContextOptions, changeLiveContextOptions, defaultContextOptions, mergeContextOptions } from './context-options.js';
+import {
+  type ContextOptions,
+  changeLiveContextOptions,
+  defaultContextOptions,
+  mergeContextOptions,
+} from './context-options.js';
 import type { ContextInit, DirectedContext } from './context-runtime.js';
 import { DutyCycle, type TurnWork } from './duty-cycle.js';
-import type { RingPair } from '../../transports/shm/ring-pair.js';
 
 const defaultStopTimeoutMs = 5_000;
 const maximumWaitMs = 2 ** 31 - 1;

@@ -2,11 +2,11 @@ import type { MessagePort, TransferListItem } from 'node:worker_threads';
 import { expose, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { HeddleError } from '../../errors.js';
+import type { RingPair } from '../../transports/shm/ring-pair.js';
+import type { ShmBroker } from '../../transports/shm/shm-transport.js';
 import type { ContextOptions } from './context-runtime.js';
 import type { Directory } from './directory.js';
 import { type Outcome, outcomeOf, unwrapOutcome, type WireError } from './error-wire.js';
-import type { RingPair } from '../../transports/shm/ring-pair.js';
-import type { ShmBroker } from '../../transports/shm/shm-transport.js';
 
 /**
  * The control plane: two comlink channels between the node's thread and each worker. Over one the worker exposes

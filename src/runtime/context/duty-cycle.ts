@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { Transport } from '../../transports/transport.js';
-import { counterIndex } from '../observe/statistics-layout.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
+import { counterIndex } from '../observe/statistics-layout.js';
 
 /** What a duty cycle is told when it is made; all but the functions can be changed while it runs. */
 export interface DutyCycleOptions {
@@ -112,7 +112,8 @@ export class DutyCycle {
       return;
     }
     const asleepMicros = this.#work.clock.nowMicros() - this.#sleptAtMicros;
-    if (asleepMicros < this.options.pollingMicros) this.#adaptedMicros = Math.min(this.#adaptedMicros * 2, this.options.pollingMicros);
+    if (asleepMicros < this.options.pollingMicros)
+      this.#adaptedMicros = Math.min(this.#adaptedMicros * 2, this.options.pollingMicros);
     this.#statistics.numbers[counterIndex.wakeUps]++;
     this.#endSleep();
     if (this.#turnDepth > 0) this.#schedule();

@@ -1,6 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { MessageChannel, type TransferListItem } from 'node:worker_threads';
 import { HeddleError, requireInteger } from '../../errors.js';
+import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
+import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
+import { drawSecret } from '../session/session-layer.js';
 import { type ContextEnd, contextLostError } from './context-end.js';
 import { type ContextHandle, defaultStopTimeoutMs, maximumTimeoutMs, WorkerContext } from './context-handle.js';
 import { contextNameFor, resolveModuleUrl } from './context-module.js';
@@ -11,9 +14,6 @@ import { bindThreadToCpu } from './cpu-placement.js';
 import { type Context, type ContextStatistics, contextFactory } from './create-context.js';
 import { Directory } from './directory.js';
 import { type ExitParticipant, exitWatch } from './exit-watch.js';
-import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
-import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
-import { drawSecret } from '../session/session-layer.js';
 import { ThreadPools, type ThreadSettings } from './thread-pool.js';
 
 const contextWorkerUrl = new URL('./context-worker.js', import.meta.url).href;

@@ -1,9 +1,9 @@
 import type { MessagePort, ResourceLimits, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { HeddleError } from '../../errors.js';
+import { maximumContexts } from '../../transports/shm/context-table.js';
 import type { ThreadEnd } from './context-end.js';
 import { fromWireError, type Outcome } from './error-wire.js';
-import { maximumContexts } from '../../transports/shm/context-table.js';
 
 /** What threads are made with. Threads with the same settings come from the same pool. */
 export interface ThreadSettings {

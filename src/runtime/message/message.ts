@@ -121,7 +121,10 @@ export class Message {
   /** The 32-bit integer at byte `offset` of the data, read without making a view. */
   readInt32(offset: number): number {
     if (offset < 0 || offset + 4 > this.length) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `offset=${offset} is outside of ${this.length} bytes of data`);
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `offset=${offset} is outside of ${this.length} bytes of data`,
+      );
     }
     const block = this.block;
     const position = this.dataStart + offset;

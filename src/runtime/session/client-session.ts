@@ -170,7 +170,10 @@ export class ClientSession extends Session {
         this.#rejection = { reason: body.reason ?? '', privateData };
         this.#end(
           { type: 'rejected' },
-          new HeddleError('ERR_HEDDLE_REJECTED', `${this.uri} rejected the session: ${body.reason ?? 'no reason given'}`),
+          new HeddleError(
+            'ERR_HEDDLE_REJECTED',
+            `${this.uri} rejected the session: ${body.reason ?? 'no reason given'}`,
+          ),
         );
         break;
       case RecordKind.sessionRedirect:
@@ -182,7 +185,10 @@ export class ClientSession extends Session {
         this.#welcome(body);
         break;
       case RecordKind.connectionRefuse: {
-        const error = new HeddleError('ERR_HEDDLE_REFUSED', `${connection.portalUri} refused: ${body.reason ?? 'no reason given'}`);
+        const error = new HeddleError(
+          'ERR_HEDDLE_REFUSED',
+          `${connection.portalUri} refused: ${body.reason ?? 'no reason given'}`,
+        );
         if (connection.isResuming) connection.failResume(error);
         else this.#onUnreachable(error);
         break;
@@ -202,7 +208,10 @@ export class ClientSession extends Session {
   #checkCodec(body: SetupBody): void {
     const ours = this.layer.codec.name;
     if (body.codec === ours) return;
-    throw new HeddleError('ERR_HEDDLE_PROTOCOL', `this side encodes with codec=${ours}, the peer with codec=${body.codec}`);
+    throw new HeddleError(
+      'ERR_HEDDLE_PROTOCOL',
+      `this side encodes with codec=${ours}, the peer with codec=${body.codec}`,
+    );
   }
 
   #redirect(services: readonly string[]): void {

@@ -1,13 +1,13 @@
 import { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
-import type { Codec } from '../message/codec.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
+import type { Codec } from '../message/codec.js';
 import type { Message, MessageKind } from '../message/message.js';
 import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../message/message-layout.js';
 import type { Payload, Receipt, RequestOptions, SendOptions } from '../message/payload.js';
 import { Segments } from '../message/segments.js';
-import { ConnectionLife, type ConnectionEvent, type ConnectionState } from './connection-machine.js';
+import { type ConnectionEvent, ConnectionLife, type ConnectionState } from './connection-machine.js';
 import { CreditPurse, ReleaseLedger } from './credits.js';
 import type { SessionEvent } from './events.js';
 import type { SessionHandlers } from './handlers.js';
@@ -451,9 +451,13 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   #flushMessages(): void {
     this.#goOffline();
     const cause = this.#theEndError();
-    const flushed = new HeddleError('ERR_HEDDLE_FLUSHED', `the connection ended before the message was through: ${cause.message}`, {
-      cause,
-    });
+    const flushed = new HeddleError(
+      'ERR_HEDDLE_FLUSHED',
+      `the connection ended before the message was through: ${cause.message}`,
+      {
+        cause,
+      },
+    );
     this.outbound.flush(flushed);
     this.host.pending.takeAll(this, (waiter) => this.#guard(() => waiter.onError(flushed)));
     for (const waiters of [this.#receiptWaiters, this.#requestReceipts]) {
@@ -501,7 +505,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   onLinkClosed(error: HeddleError | undefined): void {
     const isFault = error?.code === 'ERR_HEDDLE_PROTOCOL' || error?.code === 'ERR_HEDDLE_MALFORMED';
     if (!this.#life.isOver) {
-      this.#endError ??= error ?? new HeddleError('ERR_HEDDLE_DISCONNECTED', `the link to ${this.peerAddress} was closed`);
+      this.#endError ??=
+        error ?? new HeddleError('ERR_HEDDLE_DISCONNECTED', `the link to ${this.peerAddress} was closed`);
     }
     this.link = undefined;
     const isAwaited = this.#life.state === 'init' || this.#life.state === 'established';
@@ -595,7 +600,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
     if (message.wantsReceipt) this.#sendReceipt(message);
     result.then(
       (value: unknown) => this.#answerLate(message, value, undefined),
-      (error: unknown) => this.#answerLate(message, undefined, error ?? new Error('the handler rejected without a reason')),
+      (error: unknown) =>
+        this.#answerLate(message, undefined, error ?? new Error('the handler rejected without a reason')),
     );
   }
 
@@ -632,7 +638,9 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   #handlerFailed(message: Message, cause: unknown): void {
     message.refuseReceipt();
-    const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `the onMessage handler threw: ${String(cause)}`, { cause });
+    const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `the onMessage handler threw: ${String(cause)}`, {
+      cause,
+    });
     if (this.#parent.handlers.onEvent === undefined) {
       this.host.report(error);
       return;
@@ -652,7 +660,10 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   #respond(message: Message, payload: Payload, flags: number, options: SendOptions): void {
     if (message.kind !== 'request') {
-      throw new HeddleError('ERR_HEDDLE_INVALID_STATE', `a ${message.kind} message cannot be answered: send() a new one`);
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_STATE',
+        `a ${message.kind} message cannot be answered: send() a new one`,
+      );
     }
     if (message.isAnswered) {
       throw new HeddleError('ERR_HEDDLE_ALREADY_ANSWERED', `request ${message.reference} was answered before`);
@@ -690,7 +701,9 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       status: 'discarded',
       direction: 'out',
       kind: 'response',
-      error: new HeddleError('ERR_HEDDLE_DISCARDED', `the connection ended before the answer: ${cause.message}`, { cause }),
+      error: new HeddleError('ERR_HEDDLE_DISCARDED', `the connection ended before the answer: ${cause.message}`, {
+        cause,
+      }),
       payload,
       context,
     });

@@ -101,7 +101,10 @@ export class Inbound {
     if (kind <= lastSequencedKind) {
       const ahead = (int32[word + 3] - this.expectedSerial) | 0;
       if (ahead !== 0 || this.#assembly !== undefined) {
-        if (ahead < 0) return this.#suppress(link, flags, block, start);
+        if (ahead < 0) {
+          this.#suppress(link, flags);
+          return;
+        }
         throw new HeddleError(
           'ERR_HEDDLE_PROTOCOL',
           ahead === 0
@@ -209,7 +212,10 @@ export class Inbound {
     const outbound = this.#outbound;
     const credits = outbound.credits;
     const at = word + creditWord;
-    if (!credits.refill(postClass, int32[at], int32[at + 1]) || !credits.refill(responseClass, int32[at + 2], int32[at + 3])) {
+    if (
+      !credits.refill(postClass, int32[at], int32[at + 1]) ||
+      !credits.refill(responseClass, int32[at + 2], int32[at + 3])
+    ) {
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer says that it released more than it was sent');
     }
     outbound.retransmitter?.acknowledge(int32[at + 4]);
@@ -217,7 +223,7 @@ export class Inbound {
   }
 
   /** A record that had been delivered on the link before this one: forgotten, and its memory given back. */
-  #suppress(link: Link, flags: number, _block: MemoryBlock, _start: number): void {
+  #suppress(link: Link, flags: number): void {
     this.suppressedDuplicates++;
     // Over shared memory the first copy took the buffer along; over a wire its fragments follow and are dropped.
     if ((flags & MessageFlag.large) !== 0 && !link.sharesMemory) this.#skipping = true;
@@ -232,7 +238,10 @@ export class Inbound {
     const at = message.dataStart;
     const lengthBytes = bytes.readInt32LE(at);
     if (lengthBytes < 0 || lengthBytes > this.ledger.depthBytes) {
-      throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer announced a message of ${lengthBytes} bytes, past its credits`);
+      throw new HeddleError(
+        'ERR_HEDDLE_PROTOCOL',
+        `the peer announced a message of ${lengthBytes} bytes, past its credits`,
+      );
     }
     message.length = lengthBytes;
     message.chargedBytes = lengthBytes + message.headerLength;

@@ -324,10 +324,7 @@ export class Outbound {
     const { sendQueueDepthMessages, sendQueueDepthBytes } = this.#owner.options;
     const bytes = payload instanceof Uint8Array || payload instanceof SharedBuffer ? payload.length : 0;
     const posts = this.posts;
-    if (
-      posts.length >= sendQueueDepthMessages ||
-      (posts.length > 0 && posts.bytes + bytes > sendQueueDepthBytes)
-    ) {
+    if (posts.length >= sendQueueDepthMessages || (posts.length > 0 && posts.bytes + bytes > sendQueueDepthBytes)) {
       throw new HeddleError(
         'ERR_HEDDLE_SEND_QUEUE_FULL',
         `the send queue holds messages=${posts.length} of ${sendQueueDepthMessages} and bytes=${posts.bytes} of ` +

@@ -1,5 +1,5 @@
-import type { Receipt } from '../message/payload.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
+import type { Receipt } from '../message/payload.js';
 
 /** A message, or a smaller sequenced record, that waits for credits or for room on the wire. */
 export interface QueuedRecord {

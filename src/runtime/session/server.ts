@@ -5,8 +5,8 @@ import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import type { ConnectionOptions } from './options.js';
 import { ServerSession } from './server-session.js';
-import type { SessionLayer } from './session-layer.js';
 import type { Wire } from './session-host.js';
+import type { SessionLayer } from './session-layer.js';
 import { SessionRequest } from './session-request.js';
 import { required, type SetupBody } from './setup-body.js';
 

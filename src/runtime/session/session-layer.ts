@@ -3,8 +3,8 @@ import type { Clock } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link, RecordReceiver, Transport, TransportOptions } from '../../transports/transport.js';
-import type { Codec } from '../message/codec.js';
 import type { SlabPool } from '../memory/slab-pool.js';
+import type { Codec } from '../message/codec.js';
 import {
   connectionWord,
   flagsShift,
@@ -237,7 +237,9 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     try {
       callback();
     } catch (cause) {
-      this.report(new HeddleError('ERR_HEDDLE_INVALID_STATE', `a callback of the user's threw: ${String(cause)}`, { cause }));
+      this.report(
+        new HeddleError('ERR_HEDDLE_INVALID_STATE', `a callback of the user's threw: ${String(cause)}`, { cause }),
+      );
     }
   }
 
@@ -374,7 +376,12 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     if (link.sharesMemory && ((kindAndFlags >> flagsShift) & MessageFlag.large) !== 0) {
       const hasCredits = ((kindAndFlags >> flagsShift) & MessageFlag.credits) !== 0;
       const headerBytes = ((kindAndFlags >>> headerLengthShift) + 7) & ~7;
-      adoptMoved(link, this.pool, block.bytes, start + messageHeaderBytes + (hasCredits ? 24 : 0) + headerBytes).release();
+      adoptMoved(
+        link,
+        this.pool,
+        block.bytes,
+        start + messageHeaderBytes + (hasCredits ? 24 : 0) + headerBytes,
+      ).release();
     }
   }
 
@@ -454,7 +461,9 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     if (!wire.link.isOpen) return;
     const { waitingSetups } = wire as SharedWire;
     if (waitingSetups.length >= maximumWaitingSetups) {
-      wire.link.close(new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer asks for sessions and does not read the answers'));
+      wire.link.close(
+        new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer asks for sessions and does not read the answers'),
+      );
       return;
     }
     waitingSetups.push(record);

@@ -51,7 +51,8 @@ export class SessionRequest {
 
   /** Sends the client to other services; it asks them in this order until one answers. */
   redirect(...services: string[]): void {
-    if (services.length === 0) throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'redirect needs at least one service URI');
+    if (services.length === 0)
+      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'redirect needs at least one service URI');
     this.#decide(undefined, (decision) => decision.redirect(services));
   }
 

@@ -150,7 +150,11 @@ function flag(source: Record<string, unknown>, name: string): boolean | undefine
 function counters(source: Record<string, unknown>): readonly number[] | undefined {
   const value = source.released;
   if (value === undefined) return undefined;
-  if (!Array.isArray(value) || value.length !== 4 || !value.every((one) => Number.isInteger(one) && (one | 0) === one)) {
+  if (
+    !Array.isArray(value) ||
+    value.length !== 4 ||
+    !value.every((one) => Number.isInteger(one) && (one | 0) === one)
+  ) {
     throw malformed('released is not four 32-bit integers');
   }
   return value as number[];

@@ -3,12 +3,8 @@ import test from 'ava';
 import fc from 'fast-check';
 import { HeddleError } from '../../../src/errors.js';
 import { Directory, type DirectoryMember } from '../../../src/runtime/context/directory.js';
-import {
-  closeRing,
-  createRingPair,
-  isRingPairClosed,
-  type RingPair,
-} from '../../../src/runtime/context/shm-environment.js';
+import { createRingPair, isRingPairClosed, type RingPair } from '../../../src/transports/shm/ring-pair.js';
+import { closeRing } from './fake-context.js';
 
 /** Writes down what the directory tells it; `attachWaits` keeps attaching until it is released. */
 class Member implements DirectoryMember {

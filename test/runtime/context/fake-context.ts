@@ -6,7 +6,13 @@ import type {
   ContextOptions,
   DirectedContext,
 } from '../../../src/runtime/context/context-runtime.js';
-import { closeRing, type RingPair } from '../../../src/runtime/context/shm-environment.js';
+import { closedIndex } from '../../../src/transports/shm/ring-layout.js';
+import type { RingPair } from '../../../src/transports/shm/ring-pair.js';
+
+/** Marks a ring as a link does that closes. */
+export function closeRing(ring: SharedArrayBuffer): void {
+  Atomics.store(new Int32Array(ring), closedIndex, 1);
+}
 
 /** A context without sessions or duty cycle, to test what owns threads. Its options steer how it behaves. */
 export class FakeContext implements DirectedContext {

@@ -260,7 +260,7 @@ test('arguments are checked', async (t) => {
 
 test('a node holds 1024 contexts, its own included', async (t) => {
   const { ContextTable, createContextTable, maximumContexts } = await import(
-    '../../../src/runtime/context/shm-environment.js'
+    '../../../src/transports/shm/context-table.js'
   );
   const table = new ContextTable(createContextTable());
   const ids = Array.from({ length: maximumContexts }, () => table.acquire());
