@@ -39,7 +39,7 @@ function makeDirectory(count: number) {
   const doorbells: RingPair['doorbell'][] = [];
   const directory = new Directory({
     create(contextA, contextB) {
-      const ends = createRingPair(contextA, contextB, 64);
+      const ends = createRingPair(contextA, contextB, 4096);
       doorbells.push(ends.forA.doorbell, ends.forB.doorbell);
       return ends;
     },
@@ -276,7 +276,7 @@ test('whatever happens in whatever order: connects settle, pairs match, survivor
 });
 
 test('the doorbells of a pair lead to each other', async (t) => {
-  const { forA, forB } = createRingPair(1, 2, 64);
+  const { forA, forB } = createRingPair(1, 2, 4096);
   t.true(new MessageChannel().port1.constructor === forA.doorbell.constructor);
   const rung = new Promise((resolve) => forB.doorbell.once('message', resolve));
   forA.doorbell.postMessage('wake');
