@@ -308,14 +308,13 @@ function writeSpecial(value: object, target: Buffer, position: number, end: numb
 
 function writeError(error: Error, target: Buffer, position: number, end: number, depth: number): number {
   const { code } = error as { code?: unknown };
-  const { errors } = error as { errors?: unknown };
   const items = [
     String(error.name),
     String(error.message),
     typeof error.stack === 'string' ? error.stack : undefined,
     typeof code === 'string' || typeof code === 'number' ? code : undefined,
     error.cause,
-    Array.isArray(errors) ? errors : undefined,
+    error instanceof AggregateError ? [...error.errors] : undefined,
   ];
   return writeTaggedArray(tag.error, items, target, position, end, depth);
 }
