@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import test from 'ava';
 import type { SharedBufferDescriptor } from '../../../src/runtime/memory/shared-buffer.js';
+import { createSlabMemory } from '../../../src/runtime/memory/slab-layout.js';
 import { createSlabCounter, SlabPool } from '../../../src/runtime/memory/slab-pool.js';
 import type { MovingWorkerData } from './moving-worker.js';
+import type { SlabWorkerData } from './slab-worker.js';
 
 function start(workerData: MovingWorkerData): Worker {
   return new Worker(new URL('./moving-worker.js', import.meta.url), { workerData, transferList: [workerData.peer] });
@@ -80,4 +82,22 @@ test('when a worker is terminated, its handles in the slabs of another context c
   t.is(pool.statistics().buffersHeld, 0);
   pool.reclaimContext(2);
   t.is(pool.statistics().foreignSlabs, 0);
+});
+
+test('two threads that clone and release the same slots within nanoseconds: every slot is freed exactly once', async (t) => {
+  const memory = createSlabMemory(0, 9, 0);
+  const barrier = new SharedArrayBuffer(4);
+  const rounds = 4000;
+  const results = await Promise.all(
+    [0, 1].map((index) => {
+      const workerData: SlabWorkerData = { memory, barrier, index, rounds };
+      const worker = new Worker(new URL('./slab-worker.js', import.meta.url), { workerData });
+      return nextMessage<{ lasts: number; wrongCounts: number; handlesTaken: number }>(worker);
+    }),
+  );
+  t.is(results[0]!.lasts + results[1]!.lasts, rounds * 64);
+  for (const { wrongCounts, handlesTaken } of results) {
+    t.is(wrongCounts, 0);
+    t.is(handlesTaken, rounds * 64 * 3);
+  }
 });
