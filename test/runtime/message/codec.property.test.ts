@@ -23,7 +23,7 @@ const values = fc.anything({
     fc.boolean(),
     text,
     fc.constantFrom(undefined, null, -0, Number.NaN),
-    fc.date({ noInvalidDate: false }),
+    fc.date({ noInvalidDate: true }), // deepStrictEqual of Node.js 20 holds no two invalid dates for equal
     fc.uint8Array(),
     fc.float64Array(),
     fc.bigInt64Array(),
