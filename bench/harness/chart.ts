@@ -1,4 +1,4 @@
-import { formatGoal, formatOutcome, formatQuantity } from './format.js';
+import { formatGoal, formatOutcome } from './format.js';
 import { judge, type Result, type Verdict } from './result.js';
 
 const width = 980;
@@ -69,7 +69,7 @@ class Scale {
 
 function drawLegend(): string {
   const parts: string[] = [];
-  let x = plotLeft;
+  let x = plotLeft + 8;
   for (const [verdict, label] of [
     ['aim reached', 'aim reached'],
     ['target reached', 'target reached'],
@@ -108,8 +108,8 @@ function drawRow(result: Result, y: number, scale: Scale): string {
     return parts.join('\n');
   }
   if (goal?.kind === 'difference') {
-    const both = `${formatQuantity(result.ours, result.unit)}, peer ${formatQuantity(result.peer, result.unit)}`;
-    parts.push(remark(`${both} (goal: at most ${formatGoal(goal, 'target')}): ${verdict}`));
+    const outcome = `${formatOutcome(result)} ${result.unit} (target ${formatGoal(goal, 'target')})`;
+    parts.push(remark(`${outcome}: ${verdict}`));
     return parts.join('\n');
   }
   const [left, right] = [Math.min(scale.x(1), scale.x(ratio)), Math.max(scale.x(1), scale.x(ratio))];

@@ -37,7 +37,8 @@ export function resultToJson(result: Result): string {
     ratio: finite(ratio),
     spread: finite(spread),
     runs,
-    note,
+    // Of a failure the first line; the rest is its stack.
+    note: note?.split('\n', 1)[0],
   });
 }
 

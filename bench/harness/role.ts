@@ -71,7 +71,11 @@ class Calls {
         else reject(new Error(answer.error));
       };
       this.#pending.set(id, { settle, timer });
-      post({ id, name, argument });
+      try {
+        post({ id, name, argument });
+      } catch (error) {
+        this.settle({ id, error: `${this.#what}: ${name} could not be called: ${String(error)}` });
+      }
     });
   }
 
@@ -102,8 +106,7 @@ export async function startThread(module: string, role: string, options: unknown
       await worker.terminate();
     },
   };
-  await startedRole.call('started');
-  return startedRole;
+  return whenStarted(startedRole);
 }
 
 /** Starts a role of `module` in a new Node.js process. It ends when this process does. */
@@ -128,13 +131,18 @@ export async function startProcess(module: string, role: string, options: unknow
   };
   const start: RoleStart = { module, role, options };
   child.send(start);
+  return whenStarted(startedRole);
+}
+
+/** Waits until the role's module has been loaded; ends it when that fails. */
+async function whenStarted(role: Role): Promise<Role> {
   try {
-    await startedRole.call('started');
+    await role.call('started');
   } catch (error) {
-    await startedRole.stop();
+    await role.stop();
     throw error;
   }
-  return startedRole;
+  return role;
 }
 
 async function stopProcess(child: ChildProcess, exited: Promise<void>): Promise<void> {
