@@ -35,6 +35,7 @@ export interface ConnectionParent {
 }
 
 const noOptions: SendOptions = {};
+const batchOptions: SendOptions = { more: true };
 
 /**
  * One context's share of a session: the two-way stream of messages between this context and a context of the peer.
@@ -593,7 +594,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       return;
     }
     if (!isThenable(result)) {
-      this.respond(message, result, noOptions);
+      // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
+      this.respond(message, result, message.more ? batchOptions : noOptions);
       return;
     }
     message.keep();
