@@ -7,8 +7,9 @@
 export { type Clock, systemClock, type Timer } from './clock.js';
 export { type ErrorCode, errorCodes, HeddleError, type HeddleErrorOptions, RemoteError } from './errors.js';
 export { Context, type ContextEvents } from './runtime/context/context.js';
-export type { ContextEnd } from './runtime/context/context-end.js';
-export type { ContextHandle } from './runtime/context/context-handle.js';
+export type { ContextEnd, ContextEndReason } from './runtime/context/context-end.js';
+export type { ContextHandle, ContextHandleState } from './runtime/context/context-handle.js';
+export type { AnyContextMain, ContextDataOf, ContextMain, ContextValueOf } from './runtime/context/context-main.js';
 export { type ContextOptions, defaultContextOptions } from './runtime/context/context-options.js';
 export {
   createNode,

@@ -1,7 +1,8 @@
 import { HeddleError, requireInteger } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { type ContextEnd, contextLostError, describeEnd, type ThreadEnd } from './context-end.js';
-import type { ContextOptions } from './context-runtime.js';
+import type { ContextOptions } from './context-options.js';
+import type { AnyContextOptions } from './context-runtime.js';
 import type { ControlClient, Passivity } from './control.js';
 import type { DirectoryMember } from './directory.js';
 import { toWireError } from './error-wire.js';
@@ -48,8 +49,11 @@ export interface ContextHandle<V = unknown, S = unknown> extends AsyncDisposable
   statistics(): S;
   /** The options in force. Rejects with `ERR_HEDDLE_CONTEXT_LOST` when the context has ended. */
   getOptions(): Promise<ContextOptions>;
-  /** Changes options at run time. Rejects with `ERR_HEDDLE_CONTEXT_LOST` when the context has ended. */
-  setOptions(changes: ContextOptions): Promise<void>;
+  /**
+   * Changes live options at run time. Rejects with `ERR_HEDDLE_INVALID_ARGUMENT`, `ERR_HEDDLE_INVALID_STATE` for those that
+   * are fixed, and `ERR_HEDDLE_CONTEXT_LOST` when the context has ended.
+   */
+  setOptions(changes: Partial<ContextOptions>): Promise<void>;
 }
 
 /** What a {@link WorkerContext} is made of. */
@@ -211,11 +215,11 @@ export class WorkerContext<V = unknown, S = unknown> implements ContextHandle<V,
   }
 
   getOptions(): Promise<ContextOptions> {
-    return this.#control.getOptions();
+    return this.#control.getOptions() as Promise<unknown> as Promise<ContextOptions>;
   }
 
-  setOptions(changes: ContextOptions): Promise<void> {
-    return this.#control.setOptions(changes);
+  setOptions(changes: Partial<ContextOptions>): Promise<void> {
+    return this.#control.setOptions(changes as AnyContextOptions);
   }
 
   attach(pair: RingPair): Promise<void> {

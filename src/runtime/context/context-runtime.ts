@@ -2,8 +2,8 @@ import type { HeddleError } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import type { ShmEnvironment } from '../../transports/shm/shm-transport.js';
 
-/** Options of a context: plain data, which can be handed to another thread. */
-export type ContextOptions = Readonly<Record<string, unknown>>;
+/** Options of whatever kind of context, as those see them that only pass them on: plain data for another thread. */
+export type AnyContextOptions = Readonly<Record<string, unknown>>;
 
 /** What the part that owns threads needs of a context; the `Context` class satisfies it. */
 export interface ContextRuntime {
@@ -12,9 +12,9 @@ export interface ContextRuntime {
   /** Ends sessions gracefully and stops the duty cycle. Idempotent; settles within `timeoutMs`. */
   stop(options?: { timeoutMs?: number }): Promise<void>;
   /** The options in force. */
-  getOptions(): ContextOptions;
+  getOptions(): AnyContextOptions;
   /** Changes options at run time. Throws `ERR_HEDDLE_INVALID_ARGUMENT` for what cannot be changed. */
-  setOptions(changes: ContextOptions): void;
+  setOptions(changes: AnyContextOptions): void;
   /**
    * Whether something is under way that the event loop does not show: requests without an answer, queued sends,
    * records in an incoming ring that have not been delivered. The process does not exit by itself while any context
@@ -35,7 +35,7 @@ export interface DirectedContext extends ContextRuntime {
 export interface ContextInit {
   readonly id: number;
   readonly name: string;
-  readonly options: ContextOptions;
+  readonly options: AnyContextOptions;
   /** Where the context keeps its statistics, so that other threads can read them. */
   readonly statisticsMemory: SharedArrayBuffer;
   /** Gives out slab numbers for all contexts of the node: word 0 counts up. */

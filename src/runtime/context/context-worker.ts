@@ -1,7 +1,8 @@
 import type { MessagePort } from 'node:worker_threads';
 import { HeddleError } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
-import type { ContextFactory, ContextInit, ContextRuntime, DirectedContext } from './context-runtime.js';
+import type { AnyContextMain } from './context-main.js';
+import type { ContextFactory, ContextInit, DirectedContext } from './context-runtime.js';
 import { type ContextControl, DirectoryClient, exposeControl } from './control.js';
 import { currentOsThreadId } from './cpu-placement.js';
 import { fromWireError, type Outcome, outcomeOf } from './error-wire.js';
@@ -18,9 +19,6 @@ export interface ContextTask {
   readonly controlPort: MessagePort;
   readonly directoryPort: MessagePort;
 }
-
-/** The function that a context's module exports by default. */
-export type ContextMain<C = ContextRuntime, D = never, R = unknown> = (context: C, data: D) => R | Promise<R>;
 
 /** The piscina task of a thread that is a context: makes the context, and returns when it has been stopped. */
 export default function runContext(task: ContextTask): Promise<Outcome<void>> {
@@ -63,7 +61,7 @@ class WorkerControl implements ContextControl {
     this.#baseline = new ResourceBaseline();
     return outcomeOf(async () => {
       const main = mainFunctionOf(await import(moduleUrl), moduleUrl);
-      const value = await main(this.#context, parcel.data as never);
+      const value = await main(this.#context, parcel.data);
       this.#started = true;
       return value;
     });
@@ -111,11 +109,11 @@ class WorkerControl implements ContextControl {
   }
 }
 
-function mainFunctionOf(module: unknown, moduleUrl: string): ContextMain<ContextRuntime, never> {
+function mainFunctionOf(module: unknown, moduleUrl: string): AnyContextMain {
   const exported = (module as { default?: unknown }).default;
   // What a CommonJS module exports as `exports.default` arrives one level deeper.
   const main = typeof exported === 'function' ? exported : (exported as { default?: unknown } | undefined)?.default;
-  if (typeof main === 'function') return main as ContextMain<ContextRuntime, never>;
+  if (typeof main === 'function') return main as AnyContextMain;
   throw new HeddleError(
     'ERR_HEDDLE_INVALID_ARGUMENT',
     `the module of a context must export by default its main function, (context, data) => value: module=${moduleUrl}`,

@@ -4,7 +4,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { HeddleError } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import type { ShmBroker } from '../../transports/shm/shm-transport.js';
-import type { ContextOptions } from './context-runtime.js';
+import type { AnyContextOptions } from './context-runtime.js';
 import type { Directory } from './directory.js';
 import { type Outcome, outcomeOf, unwrapOutcome, type WireError } from './error-wire.js';
 
@@ -32,8 +32,8 @@ export interface ContextControl {
   detach(peerContextId: number, error: WireError): void;
   /** Stops the context; the thread goes afterwards. */
   stop(timeoutMs: number): Promise<Outcome<void>>;
-  getOptions(): Promise<Outcome<ContextOptions>>;
-  setOptions(changes: ContextOptions): Promise<Outcome<void>>;
+  getOptions(): Promise<Outcome<AnyContextOptions>>;
+  setOptions(changes: AnyContextOptions): Promise<Outcome<void>>;
   passivity(): Passivity;
   /** The operating system's id of the thread; undefined where it cannot be found out. */
   osThreadId(): number | undefined;
@@ -174,11 +174,11 @@ export class ControlClient {
     unwrapOutcome(await this.#call(() => this.#control.stop(timeoutMs)));
   }
 
-  async getOptions(): Promise<ContextOptions> {
+  async getOptions(): Promise<AnyContextOptions> {
     return unwrapOutcome(await this.#call(() => this.#control.getOptions()));
   }
 
-  async setOptions(changes: ContextOptions): Promise<void> {
+  async setOptions(changes: AnyContextOptions): Promise<void> {
     unwrapOutcome(await this.#call(() => this.#control.setOptions(changes)));
   }
 

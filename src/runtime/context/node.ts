@@ -6,8 +6,10 @@ import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair
 import { drawSecret } from '../session/session-layer.js';
 import { type ContextEnd, contextLostError } from './context-end.js';
 import { type ContextHandle, defaultStopTimeoutMs, maximumTimeoutMs, WorkerContext } from './context-handle.js';
+import type { AnyContextMain, ContextDataOf, ContextValueOf } from './context-main.js';
 import { contextNameFor, resolveModuleUrl } from './context-module.js';
-import type { ContextFactory, ContextInit, ContextOptions, DirectedContext } from './context-runtime.js';
+import type { ContextOptions } from './context-options.js';
+import type { AnyContextOptions, ContextFactory, ContextInit, DirectedContext } from './context-runtime.js';
 import type { ContextTask } from './context-worker.js';
 import { ControlClient, exposeDirectory } from './control.js';
 import { bindThreadToCpu } from './cpu-placement.js';
@@ -29,7 +31,7 @@ export interface NodeOptions {
   /** Name of the context of this thread. Default: `main`. */
   readonly contextName?: string;
   /** Options of the context of this thread. */
-  readonly contextOptions?: ContextOptions;
+  readonly contextOptions?: Partial<ContextOptions>;
 }
 
 /** How a context on a worker thread is started. */
@@ -41,7 +43,7 @@ export interface StartContextOptions<D = unknown> extends ThreadSettings {
   /** What is moved to the thread instead of cloned: MessagePorts, ArrayBuffers. */
   readonly transferList?: readonly TransferListItem[];
   /** Options of the context. */
-  readonly options?: ContextOptions;
+  readonly options?: Partial<ContextOptions>;
   /** Terminates the context when it aborts, at whatever time. */
   readonly signal?: AbortSignal;
   /** How long the thread, the module and its main function may take together. Default: 30 seconds. */
@@ -132,7 +134,8 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
 
   /**
    * Starts a context on a thread of its own: imports `module` there and calls the function that it exports by default,
-   * `(context, data) => value`. Resolves when that has returned, or the promise that it returned has resolved.
+   * `(context, data) => value`. Resolves when that has returned, or the promise that it returned has resolved. Give the
+   * type of that function, see {@link ContextMain}, to have `data` and the handle's `value` checked.
    *
    * `module` is a URL, or what `new Worker` takes: an absolute path, or a path starting with `./` or `../` and relative
    * to the current directory.
@@ -145,10 +148,10 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
    * @example
    * const server = await node.startContext(new URL('./server.js', import.meta.url), { data: { portal: 'shm://sums' } });
    */
-  async startContext<V = unknown, D = unknown>(
+  async startContext<M extends AnyContextMain = AnyContextMain>(
     module: URL | string,
-    options: StartContextOptions<D> = {},
-  ): Promise<ContextHandle<V, S>> {
+    options: StartContextOptions<ContextDataOf<M>> = {},
+  ): Promise<ContextHandle<ContextValueOf<M>, S>> {
     this.#requireOpen();
     const moduleUrl = resolveModuleUrl(module);
     const { signal, cpu, startTimeoutMs = defaultStartTimeoutMs } = options;
@@ -174,7 +177,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
         return control.start(moduleUrl, options.data, options.transferList ?? []);
       });
       started = true;
-      return context as unknown as ContextHandle<V, S>;
+      return context as unknown as ContextHandle<ContextValueOf<M>, S>;
     } catch (error) {
       const failure = startFailure(context, moduleUrl, error);
       context.terminateBecause(failure);
@@ -210,11 +213,11 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     throw new HeddleError('ERR_HEDDLE_CLOSED', 'the node was closed; make another one with createNode()');
   }
 
-  #initFor(id: number, name: string, options: ContextOptions | undefined): Omit<ContextInit, 'shm'> {
+  #initFor(id: number, name: string, options: Partial<ContextOptions> | undefined): Omit<ContextInit, 'shm'> {
     return {
       id,
       name,
-      options: options ?? {},
+      options: (options ?? {}) as AnyContextOptions,
       statisticsMemory: new SharedArrayBuffer(this.#factory.statisticsBytes),
       slabCounter: this.#slabCounter,
       activity: this.#activityOf(id),

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { HeddleError } from '../../../src/errors.js';
 import type { ContextEnd } from '../../../src/runtime/context/context-end.js';
+import { fakeOptions } from './fake-context.js';
 import { actionsUrl, makeTestNode, startScripted } from './test-node.js';
 
 /** How a context that has started can be lost, and what is said about it. */
@@ -104,7 +105,7 @@ test('the owner of a portal is lost while another context waits to be connected 
 test('a context that cannot attach rings: the connect says why', async (t) => {
   const node = makeTestNode(t);
   const data = { action: 'bind', portal: 'full' };
-  await startScripted(t, node, { data, options: { throwInAttach: true } });
+  await startScripted(t, node, { data, options: fakeOptions({ throwInAttach: true }) });
   await t.throwsAsync(node.context.connect('full'), { code: 'ERR_HEDDLE_REMOTE', message: /no room for rings/ });
 });
 

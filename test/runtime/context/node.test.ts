@@ -1,11 +1,16 @@
 import { threadId } from 'node:worker_threads';
 import test from 'ava';
 import { type HeddleError, RemoteError } from '../../../src/errors.js';
+import type { ContextOptions } from '../../../src/runtime/context/context-options.js';
+import { fakeOptions } from './fake-context.js';
 import { actionsUrl, makeTestNode, startScripted } from './test-node.js';
 
 test('a context runs its module on a thread of its own', async (t) => {
   const node = makeTestNode(t);
-  const handle = await node.startContext(actionsUrl, { data: { action: 'describe' }, options: { depth: 3 } });
+  const handle = await node.startContext(actionsUrl, {
+    data: { action: 'describe' },
+    options: fakeOptions({ depth: 3 }),
+  });
   t.is(handle.state, 'running');
   t.not(handle.threadId, threadId);
   t.is(handle.name, `actions-${handle.id}`);
@@ -48,7 +53,7 @@ test('a thread is not used again, even when nothing else is different', async (t
 
 test('a stop that takes too long terminates', async (t) => {
   const node = makeTestNode(t);
-  const handle = await node.startContext(actionsUrl, { options: { stopTakesMs: 60_000 } });
+  const handle = await node.startContext(actionsUrl, { options: fakeOptions({ stopTakesMs: 60_000 }) });
   const end = await handle.stop({ timeoutMs: 50 });
   t.is(end.reason, 'terminated');
   t.is((end.error as HeddleError).code, 'ERR_HEDDLE_TIMEOUT');
@@ -57,7 +62,7 @@ test('a stop that takes too long terminates', async (t) => {
 
 test('a stop can be made shorter while it goes on', async (t) => {
   const node = makeTestNode(t);
-  const handle = await node.startContext(actionsUrl, { options: { stopTakesMs: 60_000 } });
+  const handle = await node.startContext(actionsUrl, { options: fakeOptions({ stopTakesMs: 60_000 }) });
   const first = handle.stop({ timeoutMs: 60_000 });
   t.is(handle.state, 'stopping');
   await handle.stop({ timeoutMs: 0 });
@@ -68,7 +73,7 @@ test('what a context throws while stopping is reported, and it stops all the sam
   const node = makeTestNode(t);
   const reports: unknown[] = [];
   node.on('report', (error) => reports.push(error));
-  const handle = await node.startContext(actionsUrl, { options: { throwInStop: true } });
+  const handle = await node.startContext(actionsUrl, { options: fakeOptions({ throwInStop: true }) });
   t.deepEqual(await handle.stop(), { reason: 'stopped' });
   t.is(reports.length, 1);
   t.regex((reports[0] as Error).message, /stopping went wrong/);
@@ -86,10 +91,10 @@ test('a handle and a node can be disposed of', async (t) => {
 
 test('options can be read and changed at run time', async (t) => {
   const node = makeTestNode(t);
-  const handle = await node.startContext(actionsUrl, { options: { pollMicros: 20 } });
-  t.deepEqual(await handle.getOptions(), { pollMicros: 20 });
-  await handle.setOptions({ pollMicros: 5 });
-  t.deepEqual(await handle.getOptions(), { pollMicros: 5 });
+  const handle = await node.startContext(actionsUrl, { options: fakeOptions({ pollMicros: 20 }) });
+  t.deepEqual(await handle.getOptions(), { pollMicros: 20 } as unknown as ContextOptions);
+  await handle.setOptions(fakeOptions({ pollMicros: 5 }));
+  t.deepEqual(await handle.getOptions(), { pollMicros: 5 } as unknown as ContextOptions);
 });
 
 test('data can be transferred', async (t) => {
@@ -116,7 +121,7 @@ test('each distinct set of thread settings is in force where it was asked for', 
 });
 
 test('this thread can be a context too, and is linked to the others', async (t) => {
-  const node = makeTestNode(t, { contextName: 'front', contextOptions: { depth: 2 } });
+  const node = makeTestNode(t, { contextName: 'front', contextOptions: fakeOptions({ depth: 2 }) });
   const own = node.context;
   t.is(node.context, own);
   t.is(own.name, 'front');
@@ -183,7 +188,7 @@ test('main throws a HeddleError: its code and details arrive', async (t) => {
 
 test('the context itself cannot be made', async (t) => {
   const node = makeTestNode(t);
-  await t.throwsAsync(node.startContext(actionsUrl, { options: { throwInConstructor: true } }), {
+  await t.throwsAsync(node.startContext(actionsUrl, { options: fakeOptions({ throwInConstructor: true }) }), {
     code: 'ERR_HEDDLE_CONTEXT_START',
     message: /no such luck/,
   });
@@ -197,7 +202,7 @@ test('what cannot be handed to another thread is refused in words', async (t) =>
   });
   t.is((returned!.cause as HeddleError).code, 'ERR_HEDDLE_INVALID_ARGUMENT');
   await t.throwsAsync(node.startContext(actionsUrl, { data: () => {} }), { message: /the data given to it cannot be/ });
-  await t.throwsAsync(node.startContext(actionsUrl, { options: { callback: () => {} } }), {
+  await t.throwsAsync(node.startContext(actionsUrl, { options: fakeOptions({ callback: () => {} }) }), {
     code: 'ERR_HEDDLE_CONTEXT_START',
   });
   await t.throwsAsync(node.startContext(actionsUrl, { execArgv: ['--no-such-option'] }), {
