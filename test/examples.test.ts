@@ -1,0 +1,85 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { projectFiles, projectFolder, readProjectFile } from './support/project.js';
+import { runProgram } from './support/run-program.js';
+
+/** What each example says, on either transport. A new example needs an entry. */
+const outputs: Record<string, readonly (string | RegExp)[]> = {
+  hello: ['Hello, world!', 'Hello, warp!', 'Hello, weft!', /^answered by hello-server-\d+ at (shm|tcp):\/\//m],
+  'multi-threaded-hello': [
+    /leads to 2 server contexts/,
+    /client-3 was served by server-[01]: [\d,]+ requests a second/,
+    /^8,000 messages in [\d.]+ s: [\d,]+ messages a second$/m,
+    'server-0 answered 2,000 requests',
+    'server-1 answered 2,000 requests',
+    'all sessions are closed, all threads have ended',
+  ],
+  'both-sides': ['the other side found 42 by asking us 7 times'],
+  receipts: ['a letter: accepted', 'an advertisement: refused', '1000 receipts for a batch of 1000 letters'],
+  'scatter-gather': ["255 pieces arrived, with the header '255 pieces of 1 KiB'", 'each with its length and its bytes'],
+  'large-buffer': ['the image that was sent is ours no more', '16777216 bytes came back', 'its pixels are painted'],
+  'external-loop': [/^1000 readings in \d+ frames, their sum is 500500$/m],
+  'options-and-statistics': [
+    'the square of 22 is 484',
+    'polls for 0 µs before it sleeps',
+    'it has received 500 requests, ',
+    ' 250 even',
+    'stalled for want of credits: yes',
+  ],
+};
+/** What comes behind the URI, where the example's own numbers are for people to watch. */
+const furtherArguments: Record<string, readonly string[]> = { 'multi-threaded-hello': ['1000'] };
+
+const examples = projectFiles('examples')
+  .filter((path) => readProjectFile(path).startsWith('/**'))
+  .map((path) => path.slice('examples/'.length, -'.ts'.length));
+
+test('every example is known here', (t) => {
+  t.deepEqual(examples, Object.keys(outputs).sort());
+});
+
+for (const name of Object.keys(outputs)) {
+  for (const uri of ['shm://examples', 'tcp://127.0.0.1:0']) {
+    test(`${name} over ${uri.slice(0, 3)}`, async (t) => {
+      const script = join('dist/examples', `${name}.js`);
+      const { exitCode, stdout, stderr } = await runProgram(script, [uri, ...(furtherArguments[name] ?? [])]);
+      t.is(stderr, '', 'an example warns of nothing, and leaks nothing');
+      for (const expected of outputs[name]!) {
+        if (typeof expected === 'string') t.true(stdout.includes(expected), `'${expected}' is missing in: ${stdout}`);
+        else t.regex(stdout, expected);
+      }
+      t.is(exitCode, 0);
+    });
+  }
+}
+
+test('examples import heddle as their reader would', (t) => {
+  for (const path of projectFiles('examples')) {
+    const imports = [...readProjectFile(path).matchAll(/from '([^']+)'/g)].map((match) => match[1] as string);
+    t.deepEqual(
+      imports.filter((name) => name !== 'heddle' && !name.startsWith('node:') && !/^\.\/[\w-]+\.js$/.test(name)),
+      [],
+      path,
+    );
+  }
+});
+
+test('npm run example lists the examples, runs one, and refuses a name that it does not know', async (t) => {
+  const list = await runProgram('scripts/example.mjs');
+  t.is(list.exitCode, 0);
+  for (const name of examples) t.regex(list.stdout, new RegExp(`^  ${name} +\\S.*\\.$`, 'm'));
+
+  const hello = await runProgram('scripts/example.mjs', ['hello']);
+  t.is(hello.exitCode, 0);
+  t.true(hello.stdout.includes('Hello, world!'));
+
+  const unknown = await runProgram('scripts/example.mjs', ['helo']);
+  t.is(unknown.exitCode, 1);
+  t.true(unknown.stderr.includes('there is no example helo'));
+});
+
+test('every example is compiled', (t) => {
+  const compiled = readdirSync(join(projectFolder, 'dist/examples'));
+  for (const name of examples) t.true(compiled.includes(`${name}.js`), name);
+});
