@@ -22,9 +22,10 @@ export function summarize(output, exitCode) {
     }
     return 0;
   };
-  const checkMarks = () => lines.slice(0, lines.findIndex(isRuler)).filter((line) => /^\s*✔ /.test(line)).length;
+  const beforeSummary = ruler === -1 ? lines : lines.slice(0, lines.findIndex(isRuler));
+  const checkMarks = () => beforeSummary.filter((line) => /^\s*✔ /.test(line)).length;
 
-  const passed = count(/^(\d+) tests? passed$/) || (ruler === -1 ? 0 : checkMarks());
+  const passed = count(/^(\d+) tests? passed$/) || checkMarks();
   const skipped = count(/^(\d+) tests? skipped$/) + count(/^(\d+) tests? todo$/);
   let failed =
     count(/^(\d+) tests? failed$/) +

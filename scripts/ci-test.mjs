@@ -5,7 +5,10 @@
 import { formatCounts, summarize } from './ava-summary.mjs';
 import { runCaptured } from './run-captured.mjs';
 
-const { exitCode, output, leftovers } = await runCaptured('npm', ['test'], { timeoutMs: 60 * 60_000 });
+const { exitCode, output, leftovers } = await runCaptured('npm', ['test'], {
+  timeoutMs: 60 * 60_000,
+  silenceMs: 5 * 60_000,
+});
 const summary = summarize(output, exitCode);
 
 if (summary.problem !== undefined) console.log(`\n${summary.problem}`);

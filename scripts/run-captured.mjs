@@ -6,32 +6,44 @@ import { readdirSync, readFileSync } from 'node:fs';
  * the command left running.
  *
  * @returns {Promise<{ exitCode: number | null, output: string, leftovers: string[] }>} `exitCode` is null when a
- *   signal ended the command; `leftovers` names the processes that it had left behind
+ *   signal ended the command; `leftovers` names the processes that still ran when the command ended, or was ended
+ *   because it took longer than `timeoutMs` or wrote nothing for `silenceMs`
  */
-export function runCaptured(command, args, { env = process.env, timeoutMs, quiet = false }) {
+export function runCaptured(command, args, { env = process.env, timeoutMs, silenceMs = timeoutMs, quiet = false }) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const chunks = [];
     const collect = (stream, target) => {
       stream.on('data', (chunk) => {
         chunks.push(chunk);
+        silence.refresh();
         if (!quiet) target.write(chunk);
       });
     };
     collect(child.stdout, process.stdout);
     collect(child.stderr, process.stderr);
 
+    const leftovers = new Map();
     const endSession = () => {
-      for (const { pid } of sessionProcesses(child.pid)) kill(pid);
+      for (const { pid, commandLine } of sessionProcesses(child.pid)) {
+        leftovers.set(pid, commandLine);
+        kill(pid);
+      }
     };
-    const timer = setTimeout(() => {
-      chunks.push(Buffer.from(`\nstill running after timeoutMs=${timeoutMs}: ended\n`));
+    const giveUp = (reason) => {
+      const text = `\nended: ${reason}\n`;
+      chunks.push(Buffer.from(text));
+      if (!quiet) process.stdout.write(text);
       endSession();
-    }, timeoutMs);
+    };
+    const deadline = setTimeout(() => giveUp(`still running after timeoutMs=${timeoutMs}`), timeoutMs);
+    // A process left behind that holds a pipe of the command keeps some commands from ending: ava is one.
+    const silence = setTimeout(() => giveUp(`wrote nothing for silenceMs=${silenceMs}`), silenceMs);
     const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     for (const signal of stopSignals) process.on(signal, endSession);
     const cleanUp = () => {
-      clearTimeout(timer);
+      clearTimeout(deadline);
+      clearTimeout(silence);
       for (const signal of stopSignals) process.removeListener(signal, endSession);
     };
 
@@ -41,7 +53,6 @@ export function runCaptured(command, args, { env = process.env, timeoutMs, quiet
     });
     // Not 'close': that would wait for a process left behind which still holds the pipes.
     child.on('exit', (exitCode) => {
-      const leftovers = sessionProcesses(child.pid);
       endSession();
       // A process that moved to another session may still hold the pipes: do not wait for that one.
       const closing = setTimeout(() => {
@@ -54,7 +65,7 @@ export function runCaptured(command, args, { env = process.env, timeoutMs, quiet
         resolve({
           exitCode,
           output: Buffer.concat(chunks).toString('utf8'),
-          leftovers: leftovers.map(({ pid, commandLine }) => `${pid} ${commandLine}`),
+          leftovers: [...leftovers].map(([pid, commandLine]) => `${pid} ${commandLine}`),
         });
       });
     });

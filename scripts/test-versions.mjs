@@ -53,6 +53,7 @@ async function testOn(line) {
     // Tests that start `node` by name get the same version.
     env: { ...process.env, PATH: `${dirname(binary)}${delimiter}${process.env.PATH}` },
     timeoutMs: 30 * 60_000,
+    silenceMs: 5 * 60_000,
   });
   const summary = summarize(output, exitCode);
   const remarks = [summary.problem, ...leftovers.map((leftover) => `left running: ${leftover}`)].filter(Boolean);

@@ -88,6 +88,12 @@ test('an exit code without a failed test is a failure', (t) => {
   t.is(summarize('', null).problem, 'the test run was ended by a signal');
 });
 
+test('a run that was ended before its summary keeps the tests that had passed, and failed', (t) => {
+  const summary = summarize(lines('  ✔ a', '  ✔ b'), null);
+  t.is(formatCounts(summary), '2 passed, 1 failed');
+  t.false(summary.succeeded);
+});
+
 test('what a test prints before the last ruler does not count', (t) => {
   const { passed } = summarize(lines('7 tests passed', '  ─', '', '  2 tests passed'), 0);
   t.is(passed, 2);

@@ -6,7 +6,7 @@ const { runCaptured } = (await import(`${new URL(`file://${projectFolder}`)}scri
   runCaptured(
     command: string,
     args: string[],
-    options: { timeoutMs: number; quiet: boolean },
+    options: { timeoutMs: number; silenceMs?: number; quiet: boolean },
   ): Promise<{ exitCode: number | null; output: string; leftovers: string[] }>;
 };
 
@@ -37,7 +37,18 @@ test('a process that was left behind is named and ended', async (t) => {
 test('a command that does not end is ended', async (t) => {
   const { exitCode, output } = await node('setInterval(() => {}, 1000)', 200);
   t.is(exitCode, null);
-  t.regex(output, /timeoutMs=200: ended/);
+  t.regex(output, /ended: still running after timeoutMs=200/);
+});
+
+test('a command that falls silent is ended, and named', async (t) => {
+  const { exitCode, output, leftovers } = await runCaptured(
+    process.execPath,
+    ['--eval', `console.log('on'); setInterval(() => {}, 1000)`],
+    { timeoutMs: 60_000, silenceMs: 1000, quiet: true },
+  );
+  t.is(exitCode, null);
+  t.regex(output, /^on\n\nended: wrote nothing for silenceMs=1000\n$/);
+  t.is(leftovers.length, 1);
 });
 
 test('a command that is not there is an error', async (t) => {
