@@ -43,11 +43,11 @@ test('a command that does not end is ended', async (t) => {
 test('a command that falls silent is ended, and named', async (t) => {
   const { exitCode, output, leftovers } = await runCaptured(
     process.execPath,
-    ['--eval', `console.log('on'); setInterval(() => {}, 1000)`],
+    ['--eval', 'setInterval(() => {}, 1000)'],
     { timeoutMs: 60_000, silenceMs: 1000, quiet: true },
   );
   t.is(exitCode, null);
-  t.regex(output, /^on\n\nended: wrote nothing for silenceMs=1000\n$/);
+  t.regex(output, /ended: wrote nothing for silenceMs=1000\n$/);
   t.is(leftovers.length, 1);
 });
 
