@@ -46,6 +46,7 @@ test('imports are found in every form, and in code alone', (t) => {
     /** import { x } from './docstring.js'; */
     import os from 'node:os';
     import { pack } from 'msgpackr';
+    const advice = "use new URL('./text.js', import.meta.url)";
     const uri = 'tcp://host'; import './i.js';`;
   const names = ['src/x/a.ts', 'src/b.ts', ...['c', 'd', 'e', 'f', 'g', 'h', 'i'].map((name) => `src/x/${name}.ts`)];
   t.deepEqual(importedFiles('src/x/y.ts', source).sort(), names.sort());

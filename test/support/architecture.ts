@@ -57,7 +57,11 @@ export function importProblem(path: string, imported: string): string | undefine
 
 /** The project's own source files that a source text names in imports, exports and URLs of modules. */
 export function importedFiles(path: string, source: string): string[] {
-  const code = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1');
+  const code = source
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/(^|\s)\/\/.*$/gm, '$1')
+    // A text that quotes code, in an error message say: the formatter keeps double quotes for texts that hold single ones.
+    .replace(/"[^"\n]*'[^"\n]*"/g, '""');
   const specifiers = [
     ...code.matchAll(/\bfrom\s*(['"])(\.[^'"]*)\1/g),
     ...code.matchAll(/\bimport\s*\(?\s*(['"])(\.[^'"]*)\1/g),
