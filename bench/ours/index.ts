@@ -42,17 +42,26 @@ export type OursWorkload =
   | 'tcp-oneway'
   | 'tcp-rtt';
 
-/**
- * The module of each workload that is built: `'shm-oneway': new URL('./shm-oneway.js', import.meta.url)`.
- */
-const modules: Partial<Record<OursWorkload, URL>> = {};
+/** Where each workload that is built is found: a module, and what the module calls it. */
+const modules: Partial<Record<OursWorkload, { readonly module: URL; readonly workload: string }>> = {
+  'shm-oneway': { module: new URL('./shm.js', import.meta.url), workload: 'oneway' },
+  'batch-effect-shm': { module: new URL('./shm.js', import.meta.url), workload: 'oneway' },
+  'shm-rtt': { module: new URL('./shm.js', import.meta.url), workload: 'rtt' },
+  'shm-shared-buffer': { module: new URL('./shm.js', import.meta.url), workload: 'buffer' },
+  oversubscribed: { module: new URL('./shm.js', import.meta.url), workload: 'oversubscribed' },
+  'idle-cpu': { module: new URL('./shm.js', import.meta.url), workload: 'idle' },
+  'tcp-oneway': { module: new URL('./tcp.js', import.meta.url), workload: 'oneway' },
+  'tcp-rtt': { module: new URL('./tcp.js', import.meta.url), workload: 'rtt' },
+};
 
 const notBuiltReason = 'heddle side not built yet';
 
 /** Heddle's side of a benchmark. As long as its module is not there, the side says so instead of running. */
 export function oursSide(workload: OursWorkload, options: OursOptions = {}, name = 'heddle'): Side {
-  const module = modules[workload];
-  if (module !== undefined) return processSide({ name, module, options });
+  const built = modules[workload];
+  if (built !== undefined) {
+    return processSide({ name, module: built.module, options: { ...options, workload: built.workload } });
+  }
   const fail = (): Promise<never> => Promise.reject(new Error(notBuiltReason));
   return { name, unavailable: () => notBuiltReason, setup: fail, run: fail, teardown: async () => {} };
 }

@@ -36,6 +36,12 @@ const initialPollingMicros = 20;
 const leastPollingMicros = 2;
 
 /**
+ * A context that is woken within this time of falling asleep should have polled on. Most of such a short sleep is the
+ * doorbell's own latency, and in a conversation the peer's as well: tens of µs each that polling would have spared.
+ */
+const quickWakeMicros = 200;
+
+/**
  * One context's share of its thread: polls the transports, runs registered work, publishes what was sent, and gives way to
  * the thread's other events in between. When nothing comes for a while it sleeps in the event loop until a peer wakes it.
  *
@@ -112,8 +118,9 @@ export class DutyCycle {
       return;
     }
     const asleepMicros = this.#work.clock.nowMicros() - this.#sleptAtMicros;
-    if (asleepMicros < this.options.pollingMicros)
+    if (asleepMicros < quickWakeMicros) {
       this.#adaptedMicros = Math.min(this.#adaptedMicros * 2, this.options.pollingMicros);
+    }
     this.#statistics.numbers[counterIndex.wakeUps]++;
     this.#endSleep();
     if (this.#turnDepth > 0) this.#schedule();

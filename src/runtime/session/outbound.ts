@@ -35,6 +35,7 @@ export interface OutboundOwner {
 
 /** One message of this many has its way timed: the clock costs more than a small message. */
 const timedEvery = 64;
+const timedMask = timedEvery - 1;
 /** Data of a large message goes over a wire in pieces of at most this many bytes. */
 const maximumFragmentBytes = 64 * 1024;
 /** What a record costs beside its data at the most. */
@@ -149,7 +150,7 @@ export class Outbound {
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference;
-    int32[word + 5] = serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    int32[word + 5] = (serial & timedMask) === 0 ? this.#host.clock.nowMicros() | 1 : 0;
     block.bytes.set(data, start + messageHeaderBytes);
     this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.#host.batch(this.wire);
@@ -194,7 +195,7 @@ export class Outbound {
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference;
-    int32[word + 5] = serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    int32[word + 5] = (serial & timedMask) === 0 ? this.#host.clock.nowMicros() | 1 : 0;
     this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.#host.batch(this.wire);
     else this.wire.link.publish();
@@ -539,7 +540,7 @@ export class Outbound {
     int32[word + 2] = this.remoteId;
     int32[word + 3] = isSequenced ? serial : 0;
     int32[word + 4] = reference;
-    int32[word + 5] = isSequenced && serial % timedEvery === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    int32[word + 5] = isSequenced && (serial & timedMask) === 0 ? this.#host.clock.nowMicros() | 1 : 0;
     if (carries) {
       int32[word + 6] = ledger.releasedMessages[postClass];
       int32[word + 7] = ledger.releasedBytes[postClass];

@@ -79,6 +79,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
   readonly #clients = new Map<string, ClientSession>();
   readonly #wires = new Map<Link, SharedWire>();
   readonly #batching: Wire[] = [];
+  #batchingCount = 0;
   #connectionOptions: ConnectionOptions;
 
   constructor(environment: SessionLayerEnvironment) {
@@ -308,19 +309,21 @@ export class SessionLayer implements SessionHost, RecordReceiver {
   batch(wire: Wire): void {
     if (wire.isBatching) return;
     wire.isBatching = true;
-    this.#batching.push(wire);
+    // Overwritten from the front in each turn: setting an array's length costs more than a message.
+    this.#batching[this.#batchingCount++] = wire;
     this.#environment.requestPublish();
   }
 
   /** Makes visible what was placed in this turn. */
   publishBatches(): void {
+    if (this.#batchingCount === 0) return;
     const batching = this.#batching;
-    for (let index = 0; index < batching.length; index++) {
+    for (let index = 0; index < this.#batchingCount; index++) {
       const wire = batching[index];
       wire.isBatching = false;
       if (wire.link.isOpen) wire.link.publish();
     }
-    batching.length = 0;
+    this.#batchingCount = 0;
   }
 
   #transportFor(uri: string): Transport {
