@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { MessageChannel, type TransferListItem } from 'node:worker_threads';
 import { HeddleError, requireInteger } from '../../errors.js';
 import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
+import { createRing } from '../../transports/shm/ring-layout.js';
 import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
 import { drawSecret } from '../session/session-layer.js';
 import { type ContextEnd, contextLostError } from './context-end.js';
@@ -95,6 +96,8 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     this.#options = options;
     this.#factory = factory;
     this.#secret = drawSecret();
+    // Throws what a wrong size deserves, here instead of at the first connect.
+    if (options.ringCapacityBytes !== undefined) createRing(options.ringCapacityBytes);
     this.#directory = new Directory({
       create: (contextA, contextB) => createRingPair(contextA, contextB, options.ringCapacityBytes),
       isClosed: isRingPairClosed,

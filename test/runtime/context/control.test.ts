@@ -11,7 +11,8 @@ import {
 } from '../../../src/runtime/context/control.js';
 import { Directory } from '../../../src/runtime/context/directory.js';
 import type { Outcome } from '../../../src/runtime/context/error-wire.js';
-import { createRingPair, isRingPairClosed, type RingPair } from '../../../src/runtime/context/shm-environment.js';
+import { isRingPairClosed, type RingPair } from '../../../src/transports/shm/ring-pair.js';
+import { makeTestPair } from './test-rings.js';
 
 const done: Outcome<void> = { ok: true, value: undefined };
 const never = <T>() => new Promise<T>(() => {});
@@ -40,7 +41,7 @@ test('every kind of call settles when the context is lost, those to come too', a
   const lost = new HeddleError('ERR_HEDDLE_CONTEXT_LOST', 'gone');
   const calls = () => [
     client.start('x', {}, []),
-    client.attach(createRingPair(1, 2, 64).forA),
+    client.attach(makeTestPair(1, 2).forA),
     client.detach(1, { name: 'Error', message: 'x' }),
     client.stop(5),
     client.getOptions(),
@@ -85,11 +86,12 @@ test('a ring pair arrives with its memory shared and its doorbell in working ord
       return done;
     },
   });
-  const { forA, forB } = createRingPair(1, 2, 64);
+  const { forA, forB } = makeTestPair(1, 2);
   await client.attach(forA);
   const pair = await arrived;
-  new Int32Array(pair.outgoing)[1] = 99;
-  t.is(new Int32Array(forB.incoming)[1], 99);
+  const lastByte = pair.outgoing.byteLength - 1;
+  new Uint8Array(pair.outgoing)[lastByte] = 99;
+  t.is(new Uint8Array(forB.incoming)[lastByte], 99);
   const rung = new Promise((resolve) => forB.doorbell.once('message', resolve));
   pair.doorbell.postMessage('wake');
   t.is(await rung, 'wake');
@@ -104,7 +106,7 @@ test('each port has one listener, however many calls are made', async (t) => {
 });
 
 test('the directory over a port: values, coded errors, and a count of what is under way', async (t) => {
-  const directory = new Directory({ create: (a, b) => createRingPair(a, b, 64), isClosed: isRingPairClosed });
+  const directory = new Directory({ create: makeTestPair, isClosed: isRingPairClosed });
   const attached: number[] = [];
   for (const id of [1, 2]) {
     directory.add({

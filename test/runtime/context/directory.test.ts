@@ -1,10 +1,9 @@
-import { MessageChannel } from 'node:worker_threads';
 import test from 'ava';
 import fc from 'fast-check';
 import { HeddleError } from '../../../src/errors.js';
 import { Directory, type DirectoryMember } from '../../../src/runtime/context/directory.js';
-import { createRingPair, isRingPairClosed, type RingPair } from '../../../src/transports/shm/ring-pair.js';
-import { closeRing } from './fake-context.js';
+import { isRingPairClosed, type RingPair } from '../../../src/transports/shm/ring-pair.js';
+import { closeRing, makeTestPair } from './test-rings.js';
 
 /** Writes down what the directory tells it; `attachWaits` keeps attaching until it is released. */
 class Member implements DirectoryMember {
@@ -39,7 +38,7 @@ function makeDirectory(count: number) {
   const doorbells: RingPair['doorbell'][] = [];
   const directory = new Directory({
     create(contextA, contextB) {
-      const ends = createRingPair(contextA, contextB, 4096);
+      const ends = makeTestPair(contextA, contextB);
       doorbells.push(ends.forA.doorbell, ends.forB.doorbell);
       return ends;
     },
@@ -273,13 +272,4 @@ test('whatever happens in whatever order: connects settle, pairs match, survivor
     { numRuns: 300 },
   );
   t.pass();
-});
-
-test('the doorbells of a pair lead to each other', async (t) => {
-  const { forA, forB } = createRingPair(1, 2, 4096);
-  t.true(new MessageChannel().port1.constructor === forA.doorbell.constructor);
-  const rung = new Promise((resolve) => forB.doorbell.once('message', resolve));
-  forA.doorbell.postMessage('wake');
-  t.is(await rung, 'wake');
-  forA.doorbell.close();
 });

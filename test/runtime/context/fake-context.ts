@@ -1,24 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeddleError } from '../../../src/errors.js';
-import type { ContextOptions } from '../../../src/runtime/context/context-options.js';
 import type {
-  AnyContextOptions,
   ContextFactory,
   ContextInit,
+  ContextOptions,
   DirectedContext,
 } from '../../../src/runtime/context/context-runtime.js';
-import { closedIndex } from '../../../src/transports/shm/ring-layout.js';
 import type { RingPair } from '../../../src/transports/shm/ring-pair.js';
-
-/** Marks a ring as a link does that closes. */
-export function closeRing(ring: SharedArrayBuffer): void {
-  Atomics.store(new Int32Array(ring), closedIndex, 1);
-}
-
-/** Options of a fake context, where those of a real one are asked for. */
-export function fakeOptions(options: AnyContextOptions): Partial<ContextOptions> {
-  return options as Partial<ContextOptions>;
-}
 
 /** A context without sessions or duty cycle, to test what owns threads. Its options steer how it behaves. */
 export class FakeContext implements DirectedContext {
@@ -33,7 +21,7 @@ export class FakeContext implements DirectedContext {
   /** What the real one finds by a look into its incoming rings. */
   hasUnreadMessages: () => boolean = () => false;
   stopped = 0;
-  #options: AnyContextOptions;
+  #options: ContextOptions;
 
   constructor(init: ContextInit) {
     this.init = init;
@@ -62,10 +50,6 @@ export class FakeContext implements DirectedContext {
     return this.init.shm.broker.bind(name);
   }
 
-  closeLink(peerContextId: number): void {
-    closeRing(this.pairs.get(peerContextId)!.outgoing);
-  }
-
   attach(pair: RingPair): void {
     if (this.#options.throwInAttach) throw new RangeError('no room for rings');
     this.pairs.set(pair.peerContextId, pair);
@@ -86,11 +70,11 @@ export class FakeContext implements DirectedContext {
     if (this.#options.stopTakesMs) await sleep(Number(this.#options.stopTakesMs));
   }
 
-  getOptions(): AnyContextOptions {
+  getOptions(): ContextOptions {
     return this.#options;
   }
 
-  setOptions(changes: AnyContextOptions): void {
+  setOptions(changes: ContextOptions): void {
     this.#options = { ...this.#options, ...changes };
   }
 

@@ -263,16 +263,11 @@ test('arguments are checked', async (t) => {
   await t.throwsAsync(node.startContext(actionsUrl, { cpu: 1.5 }), invalid);
 });
 
-test('a node holds 1024 contexts, its own included', async (t) => {
-  const { ContextTable, createContextTable, maximumContexts } = await import(
-    '../../../src/transports/shm/context-table.js'
-  );
-  const table = new ContextTable(createContextTable());
-  const ids = Array.from({ length: maximumContexts }, () => table.acquire());
-  t.is(new Set(ids).size, 1024);
-  t.throws(() => table.acquire(), { code: 'ERR_HEDDLE_OUT_OF_MEMORY' });
-  table.setState(77, 'free');
-  t.is(table.acquire(), 77);
+test('the size of the rings is checked before anyone connects', (t) => {
+  t.throws(() => makeTestNode(t, { ringCapacityBytes: 5000 }), {
+    code: 'ERR_HEDDLE_INVALID_ARGUMENT',
+    message: /power of two/,
+  });
 });
 
 test('a CPU hint is honoured, or it is said why not', async (t) => {
