@@ -247,9 +247,12 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     return this.#sessions.connectionCount;
   }
 
-  /** Whether requests wait for responses, or messages for being sent. */
+  /**
+   * Whether requests wait for responses, messages for being sent, or records in a ring for being delivered: those a
+   * sleeping context has not been woken for yet, and its event loop does not show them.
+   */
   hasOutstandingWork(): boolean {
-    return this.#sessions.hasOutstandingWork;
+    return this.#shm.hasWork() || this.#sessions.hasOutstandingWork;
   }
 
   /** @internal */

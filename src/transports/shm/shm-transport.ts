@@ -194,17 +194,23 @@ export class ShmTransport implements Transport, ShmLinkOwner {
     return delivered;
   }
 
-  beginSleep(): boolean {
+  /** Whether a link has records to deliver, or room that was wanted. */
+  hasWork(): boolean {
     const links = this.#links;
+    for (let i = 0; i < links.length; i += 1) {
+      if (links[i]!.hasWork()) return true;
+    }
+    return false;
+  }
+
+  beginSleep(): boolean {
     // The consumer's half of the sleep protocol: first the flag, then a look at every ring. A producer that published
     // before this store is seen by the look; one that publishes after it sees the flag.
     Atomics.store(this.tableWords, this.#sleepingIndex, 1);
-    for (let i = 0; i < links.length; i += 1) {
-      if (links[i]!.hasWork()) {
-        Atomics.store(this.tableWords, this.#sleepingIndex, 0);
-        this.#asleep = false;
-        return false;
-      }
+    if (this.hasWork()) {
+      Atomics.store(this.tableWords, this.#sleepingIndex, 0);
+      this.#asleep = false;
+      return false;
     }
     this.#asleep = true;
     return true;

@@ -85,6 +85,14 @@ test('messages between idle contexts hold the process until the last one', async
   t.is(code, 0);
 });
 
+test('one-way messages between real contexts hold the process until the last one', async (t) => {
+  for (let round = 0; round < 5; round++) {
+    const { code, lines } = await runToEnd(t, 'bounce');
+    t.deepEqual(lines, ['the last message', 'exit 0']);
+    t.is(code, 0);
+  }
+});
+
 test('a file operation in a worker holds the process', async (t) => {
   const run = new Run(t, 'worker-fs');
   const path = (await run.line('pipe ')).slice('pipe '.length);
