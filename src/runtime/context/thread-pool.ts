@@ -173,7 +173,10 @@ function watchThread(worker: Worker, returned: Promise<unknown>, forget: () => v
     worker.once('exit', (exitCode) => {
       forget();
       if (thrown === undefined && outcome?.ok === false) thrown = { error: fromWireError(outcome.error) };
-      resolve({ completed: outcome?.ok === true, error: thrown?.error, exitCode });
+      const end = { completed: outcome?.ok === true, error: thrown?.error, exitCode };
+      // What the thread posted before its end has arrived, but perhaps not been delivered: that comes first, so that a
+      // call which was answered does not count as lost.
+      setImmediate(() => resolve(end));
     });
   });
 }
