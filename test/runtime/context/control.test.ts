@@ -1,7 +1,7 @@
 import { MessageChannel } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { HeddleError } from '../../../src/errors.js';
-import type { ContextOptions } from '../../../src/runtime/context/context-runtime.js';
+import type { AnyContextOptions } from '../../../src/runtime/context/context-runtime.js';
 import {
   type ContextControl,
   ControlClient,
@@ -57,7 +57,7 @@ test('every kind of call settles when the context is lost, those to come too', a
 });
 
 test('a call brings back values and coded errors', async (t) => {
-  let options: ContextOptions = { a: 1 };
+  let options: AnyContextOptions = { a: 1 };
   const { client } = makeControl(t, {
     getOptions: async () => ({ ok: true, value: options }),
     setOptions: async (changes) => {

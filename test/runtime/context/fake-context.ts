@@ -1,12 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeddleError } from '../../../src/errors.js';
+import type { ContextOptions } from '../../../src/runtime/context/context-options.js';
 import type {
+  AnyContextOptions,
   ContextFactory,
   ContextInit,
-  ContextOptions,
   DirectedContext,
 } from '../../../src/runtime/context/context-runtime.js';
 import type { RingPair } from '../../../src/transports/shm/ring-pair.js';
+
+/** Options of a fake context, where those of a real one are asked for. */
+export function fakeOptions(options: AnyContextOptions): Partial<ContextOptions> {
+  return options as Partial<ContextOptions>;
+}
 
 /** A context without sessions or duty cycle, to test what owns threads. Its options steer how it behaves. */
 export class FakeContext implements DirectedContext {
@@ -21,7 +27,7 @@ export class FakeContext implements DirectedContext {
   /** What the real one finds by a look into its incoming rings. */
   hasUnreadMessages: () => boolean = () => false;
   stopped = 0;
-  #options: ContextOptions;
+  #options: AnyContextOptions;
 
   constructor(init: ContextInit) {
     this.init = init;
@@ -70,11 +76,11 @@ export class FakeContext implements DirectedContext {
     if (this.#options.stopTakesMs) await sleep(Number(this.#options.stopTakesMs));
   }
 
-  getOptions(): ContextOptions {
+  getOptions(): AnyContextOptions {
     return this.#options;
   }
 
-  setOptions(changes: ContextOptions): void {
+  setOptions(changes: AnyContextOptions): void {
     this.#options = { ...this.#options, ...changes };
   }
 
