@@ -583,38 +583,57 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       result = onRequest.call(this.#parent.handlers, message, this);
     } catch (error) {
       message.refuseReceipt();
-      if (!message.isAnswered) this.respondError(message, error);
+      if (message.isAnswered) this.#reportLate(message, error);
+      else this.respondError(message, error);
       return;
     } finally {
       this.#handlingRequest = false;
     }
     if (message.isKept || message.isAnswered) {
       if (message.isKept && !message.isAnswered && message.wantsReceipt) this.#sendReceipt(message);
-      if (isThenable(result)) result.then(undefined, (error: unknown) => this.#answerLate(message, undefined, error));
+      if (isThenable(result)) result.then(undefined, (error: unknown) => this.#failLate(message, error));
       return;
     }
     if (!isThenable(result)) {
-      // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
-      this.respond(message, result, message.more ? batchOptions : noOptions);
+      try {
+        // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
+        this.respond(message, result, message.more ? batchOptions : noOptions);
+      } catch (error) {
+        // What the handler returned cannot be sent: that is the requester's to know, and no fault of the link.
+        this.respondError(message, error);
+      }
       return;
     }
     message.keep();
     if (message.wantsReceipt) this.#sendReceipt(message);
     result.then(
-      (value: unknown) => this.#answerLate(message, value, undefined),
-      (error: unknown) =>
-        this.#answerLate(message, undefined, error ?? new Error('the handler rejected without a reason')),
+      (value: unknown) => this.#answerLate(message, value),
+      (error: unknown) => this.#failLate(message, error),
     );
   }
 
-  #answerLate(message: Message, value: unknown, error: unknown): void {
+  #answerLate(message: Message, value: unknown): void {
     if (message.isAnswered) return;
     try {
-      if (error !== undefined) this.respondError(message, error);
-      else this.respond(message, value, noOptions);
-    } catch (cause) {
-      this.respondError(message, cause);
+      this.respond(message, value, noOptions);
+    } catch (error) {
+      this.respondError(message, error);
     }
+  }
+
+  #failLate(message: Message, error: unknown): void {
+    if (message.isAnswered) this.#reportLate(message, error);
+    else this.respondError(message, error ?? new Error('the handler rejected without a reason'));
+  }
+
+  /** A handler failed after it had answered, or its request was cancelled: nobody else would learn of it. */
+  #reportLate(message: Message, cause: unknown): void {
+    // A handler that was told to stop, and does so by throwing, has done what it was asked to.
+    if (message.isAborted) return;
+    const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
+    this.host.report(
+      new HeddleError(code, `an onRequest handler failed after its request was answered: ${String(cause)}`, { cause }),
+    );
   }
 
   #handleResponse(message: Message): void {
