@@ -221,6 +221,9 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   request(payload: Payload, options: RequestOptions = noOptions): Promise<Message> {
     return new Promise((resolve, reject) => {
       const signal = options.signal;
+      if (signal !== undefined && !(signal instanceof AbortSignal)) {
+        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signal must be an AbortSignal, not ${String(signal)}`);
+      }
       if (signal?.aborted) {
         reject(cancelledError(signal.reason));
         return;
