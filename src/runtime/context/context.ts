@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { systemClock } from '../../clock.js';
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
 import { TcpTransport } from '../../transports/tcp/tcp-transport.js';
@@ -206,12 +206,6 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * does not sleep. `wake()` calls a sleeping context back to it.
    */
   addWork(work: TurnWork): void {
-    if (typeof work !== 'function') {
-      throw new HeddleError(
-        'ERR_HEDDLE_INVALID_ARGUMENT',
-        `addWork takes a function () => boolean, not ${typeof work}`,
-      );
-    }
     this.#dutyCycle.addWork(work);
   }
 
@@ -231,8 +225,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   }
 
   /** Resolves to true when there is something to poll, or to false after `timeoutMs`: for programs that poll by hand. */
-  async waitForWork(timeoutMs: number): Promise<boolean> {
-    requireInteger('timeoutMs', timeoutMs, 0, maximumWaitMs);
+  waitForWork(timeoutMs: number): Promise<boolean> {
     return this.#dutyCycle.waitForWork(timeoutMs);
   }
 
@@ -293,6 +286,8 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     const timeIsUp = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, Math.min(timeoutMs, maximumWaitMs));
     });
+    // Closing takes answers from peers, which a context that is polled by hand would not hear any more.
+    this.#dutyCycle.takeOver();
     await Promise.race([this.#sessions.close(), timeIsUp]);
     clearTimeout(timer);
     this.#sessions.destroy();

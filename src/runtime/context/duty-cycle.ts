@@ -87,6 +87,14 @@ export class DutyCycle {
     if (!this.options.manualPolling) this.#schedule();
   }
 
+  /** Polls by itself from now on: its owner, who polled by hand, wants to stop. */
+  takeOver(): void {
+    if (!this.options.manualPolling) return;
+    this.options.manualPolling = false;
+    this.#endSleep();
+    if (!this.#isStopped) this.#schedule();
+  }
+
   /** Stops for good. */
   stop(): void {
     this.#isStopped = true;
@@ -168,15 +176,12 @@ export class DutyCycle {
 
   /** Resolves when a peer has published something, or `timeoutMs` has passed: true and false. For manual polling. */
   async waitForWork(timeoutMs: number): Promise<boolean> {
-    if (this.#isStopped) return false;
-    if (this.#hasTurnWork || !this.#beginSleep()) return true;
+    if (!this.#beginSleep()) return true;
     return new Promise((resolve) => {
       const finish = (woken: boolean) => {
         this.#sleepWaiters.delete(wake);
         timer.cancel();
         this.#endSleep();
-        // Awake, a peer does not wake it again: a context that is not polled by hand has to poll on by itself.
-        if (!this.options.manualPolling && !this.#isStopped) this.#schedule();
         resolve(woken);
       };
       const wake = () => finish(true);
