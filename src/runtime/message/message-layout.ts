@@ -79,7 +79,10 @@ export const RecordKind = {
   /** Client to server: takes up a connection on a new link, and its answer (or connectionRefuse). */
   resume: 39,
   resumed: 40,
-  /** The connection that a record was for does not exist here: `reference` is the id that was meant. */
+  /**
+   * The connection with id `reference` at the sender's does not exist there, or exists no more: the receiver's end of it
+   * is over. Belongs to the link, as the sender may not know the receiver's id.
+   */
   reset: 41,
 } as const;
 

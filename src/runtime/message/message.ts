@@ -70,6 +70,8 @@ export class Message {
   isReleased = false;
   /** @internal The receiver does not want the receipt to say that it took the message. */
   isRefused = false;
+  /** @internal The receipt has gone on its own, without the response. */
+  isReceiptSent = false;
   /** @internal */
   readonly owner: MessageOwner;
   #abort: AbortController | undefined;
@@ -149,6 +151,13 @@ export class Message {
   keep(): this {
     if (this.isKept) return this;
     this.isKept = true;
+    this.copyBytes();
+    this.owner.detach(this);
+    return this;
+  }
+
+  /** @internal Takes header and data out of the memory that the next record will overwrite. */
+  copyBytes(): void {
     const block = this.block;
     if (block !== undefined) {
       const start = this.headerLength > 0 ? this.headerStart : this.dataStart;
@@ -157,8 +166,6 @@ export class Message {
       this.headerStart -= start;
       this.dataStart -= start;
     }
-    this.owner.detach(this);
-    return this;
   }
 
   /**
@@ -203,11 +210,6 @@ export class Message {
   /** @internal Whether anyone listens for a cancel. */
   get isCancellable(): boolean {
     return this.#abort !== undefined;
-  }
-
-  /** @internal Whether its handler was told that nobody waits for the answer any more. */
-  get isAborted(): boolean {
-    return this.#abort?.signal.aborted === true;
   }
 
   /** @internal */

@@ -9,7 +9,7 @@ import type { SessionHandlers } from './handlers.js';
 import type { ConnectionOptions } from './options.js';
 import { Session } from './session.js';
 import type { SessionLayer } from './session-layer.js';
-import { required, requirePrivateData, type SetupBody } from './setup-body.js';
+import { maximumPrivateDataBytes, required, type SetupBody } from './setup-body.js';
 import { createTicket, failTicket, readTicket, type SessionTicket, settleTicket, takeIndex } from './ticket.js';
 
 /** Services that a client follows from one redirect to the next before it gives up. */
@@ -19,7 +19,7 @@ const ticketPollMs = 1;
 
 /** What {@link SessionLayer.connect} takes beside the URI. */
 export interface ConnectOptions extends SessionHandlers {
-  /** Up to 3840 bytes that the service sees before it decides. */
+  /** Up to 3840 bytes that the service sees before it decides. Who joins a session has those of its first connection. */
   readonly privateData?: Uint8Array | undefined;
   /** What the connection keeps to; see ConnectionOptions. */
   readonly options?: Partial<ConnectionOptions> | undefined;
@@ -28,7 +28,7 @@ export interface ConnectOptions extends SessionHandlers {
 /** The client's side of a session, in one context: sets it up, follows redirects and portals, reconnects. */
 export class ClientSession extends Session {
   readonly role = 'client';
-  readonly #privateData: Buffer;
+  #privateData: Buffer;
   readonly #deadline: Timer;
   /** The one connection of this context in the session. */
   readonly connection: Connection;
@@ -44,7 +44,12 @@ export class ClientSession extends Session {
 
   constructor(layer: SessionLayer, uri: string, connect: ConnectOptions, joining?: SessionTicket) {
     super(layer, joining?.sessionId ?? randomBytes(16).toString('hex'), uri, connect);
-    requirePrivateData(connect.privateData);
+    if ((connect.privateData?.length ?? 0) > maximumPrivateDataBytes) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `privateData of ${connect.privateData?.length} bytes exceeds ${maximumPrivateDataBytes}: send it as a message`,
+      );
+    }
     this.#privateData = Buffer.from(connect.privateData ?? []);
     this.#ticket = joining;
     const options = layer.optionsWith(connect.options);
@@ -73,11 +78,19 @@ export class ClientSession extends Session {
   #settleTicket(): void {
     const ticket = this.#ticket;
     if (ticket === undefined) return;
-    if (this.#token !== '') settleTicket(ticket, { uri: this.uri, token: this.#token, portals: this.#portals });
-    else if (this.state !== 'connect' && this.state !== 'redirected' && this.state !== 'init') failTicket(ticket);
+    if (this.#token !== '') {
+      settleTicket(ticket, {
+        uri: this.uri,
+        token: this.#token,
+        portals: this.#portals,
+        privateData: this.#privateData.toString('base64'),
+        peerPrivateData: this.peerPrivateData.toString('base64'),
+      });
+    } else if (this.state !== 'connect' && this.state !== 'redirected' && this.state !== 'init') failTicket(ticket);
   }
 
   async #setUp(uri: string): Promise<void> {
+    this.layer.leaveWire(this.connection);
     this.uri = uri;
     this.connection.portalUri = uri;
     await this.#introduce(uri, RecordKind.sessionSetup);
@@ -96,7 +109,7 @@ export class ClientSession extends Session {
         token: this.#token === '' ? undefined : this.#token,
         uri,
       };
-      layer.placeSetup(wire, kind, 0, body, kind === RecordKind.sessionSetup ? this.#privateData : undefined);
+      layer.placeSetup(wire, kind, 0, body, this.#privateData);
     } catch (error) {
       this.#onUnreachable(error as HeddleError);
     }
@@ -120,6 +133,8 @@ export class ClientSession extends Session {
       this.uri = terms.uri;
       this.#token = terms.token;
       this.#portals = terms.portals;
+      this.#privateData = Buffer.from(terms.privateData, 'base64');
+      this.peerPrivateData = Buffer.from(terms.peerPrivateData, 'base64');
       this.step({ type: 'acceptedWithPortals' });
       void this.#goToPortal(terms.portals.length > 0 ? terms.portals : [terms.uri]);
     } catch (error) {
@@ -133,10 +148,17 @@ export class ClientSession extends Session {
     return this.#introduce(portal, RecordKind.connectionHello);
   }
 
-  /** @internal An answer of the service to what we said of ourselves. */
-  onSetupAnswer(link: Link, kind: number, body: SetupBody, privateData: Buffer): void {
+  /** @internal An answer of the service to what we said of ourselves. False when nobody waits for it any more. */
+  onSetupAnswer(link: Link, kind: number, body: SetupBody, privateData: Buffer): boolean {
     const { connection } = this;
-    if (link !== connection.link) return;
+    if (link !== connection.link) return false;
+    // Online already: an answer to a question that was asked twice.
+    if (connection.state === 'established') this.#takeSetupAnswer(kind, body, privateData);
+    return true;
+  }
+
+  #takeSetupAnswer(kind: number, body: SetupBody, privateData: Buffer): void {
+    const { connection } = this;
     switch (kind) {
       case RecordKind.sessionAccept:
         this.#token = required(body, 'token');
@@ -212,7 +234,7 @@ export class ClientSession extends Session {
   #redirect(services: readonly string[]): void {
     this.step({ type: 'redirected' });
     this.emit({ type: 'session-redirected', session: this, services });
-    this.layer.leaveWire(this.connection);
+    if (this.connection.endError !== undefined) return;
     if (++this.#redirects > maximumRedirects) {
       this.step({ type: 'connect' });
       this.#fail(new HeddleError('ERR_HEDDLE_REFUSED', `${this.uri}: more than maximumRedirects=${maximumRedirects}`));
@@ -243,6 +265,7 @@ export class ClientSession extends Session {
   }
 
   protected onOver(): void {
+    this.#settleTicket();
     this.#deadline.cancel();
     this.#resumeTimer?.cancel();
     this.layer.forgetClientSession(this);
@@ -284,6 +307,7 @@ export class ClientSession extends Session {
     try {
       const wire = await layer.acquireWire(connection.portalUri, Math.max(1, Math.ceil(leftMs)));
       if (!connection.isResuming) return;
+      layer.leaveWire(connection);
       connection.attach(wire);
       layer.placeSetup(wire, RecordKind.resume, 0, {
         ...layer.introduction(connection),

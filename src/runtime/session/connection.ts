@@ -22,12 +22,20 @@ import type { Session } from './session.js';
 import type { SessionHost, Wire, WireUser } from './session-host.js';
 import type { SetupBody } from './setup-body.js';
 
+/** A cancel that the peer has not answered yet. */
+interface PendingCancel {
+  readonly answer: Promise<CancelAnswer>;
+  settle(answer: CancelAnswer): void;
+}
+
 /** What a connection needs of the session or server that made it. */
 export interface ConnectionParent {
   readonly session: Session;
   readonly handlers: SessionHandlers;
   /** The connection is over: it is taken out of the context's table after its teardown event. */
   onConnectionOver(connection: Connection): void;
+  /** This side ends the connection without the peer's agreement: the peer is to be told. */
+  onConnectionAbandoned(connection: Connection): void;
   /** The connection lost its wire and is to be taken up again. */
   onConnectionResuming(connection: Connection): void;
   /** The wire was lost before the connection was online, or online again. */
@@ -77,14 +85,12 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   readonly #keepalive: Keepalive;
   readonly #receiptWaiters = new Map<number, (receipt: Receipt) => void>();
   readonly #requestReceipts = new Map<number, (receipt: Receipt) => void>();
-  readonly #cancels = new Map<number, (answer: CancelAnswer) => void>();
+  readonly #cancels = new Map<number, PendingCancel>();
   /** Requests of the peer that were kept, by the peer's id. */
   readonly #kept = new Map<number, Message>();
   #endError: HeddleError | undefined;
   #closedByPeer = false;
-  #isQuiet = false;
   #cancelCloseTimer: (() => void) | undefined;
-  #handlingRequest = false;
   #resolveOnline!: (connection: this) => void;
   #rejectOnline!: (error: HeddleError) => void;
   #resolveEnded!: () => void;
@@ -221,9 +227,6 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   request(payload: Payload, options: RequestOptions = noOptions): Promise<Message> {
     return new Promise((resolve, reject) => {
       const signal = options.signal;
-      if (signal !== undefined && !(signal instanceof AbortSignal)) {
-        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signal must be an AbortSignal, not ${String(signal)}`);
-      }
       if (signal?.aborted) {
         reject(cancelledError(signal.reason));
         return;
@@ -231,10 +234,17 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       const waiter = new PromiseWaiter(resolve, reject, this.host, signal, () => {
         const found = this.host.pending.take(this, requestId);
         if (found === undefined) return;
+        const error = cancelledError(signal?.reason);
         this.#sendCancel(requestId);
-        found.onError(cancelledError(signal?.reason));
+        this.#giveUpReceipt(requestId, error);
+        found.onError(error);
       });
-      const requestId = this.requestWith(payload, waiter, options);
+      let requestId = 0;
+      try {
+        requestId = this.requestWith(payload, waiter, options);
+      } catch (error) {
+        waiter.onError(error as HeddleError);
+      }
     });
   }
 
@@ -276,23 +286,28 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
    */
   cancel(requestId: number): Promise<CancelAnswer> {
     if (!this.host.pending.has(this, requestId)) return Promise.resolve('not-found');
+    const earlier = this.#cancels.get(requestId);
+    if (earlier !== undefined) return earlier.answer;
     const queued = this.outbound.removeQueuedRequest(requestId);
     if (queued !== undefined) {
-      this.#requestReceipts.delete(requestId);
-      this.host.pending.take(this, requestId)?.onError(cancelledError(undefined));
+      this.#endCancelled(requestId);
       return Promise.resolve('cancelled');
     }
     this.#sendCancel(requestId);
-    return new Promise((resolve) => {
-      const limit = Math.min(this.options.requestTimeoutMs, 2 ** 31 - 1);
-      const timer = this.host.clock.setTimer(limit, () => this.#cancels.get(requestId)?.('failed'), true);
-      this.#cancels.set(requestId, (answer) => {
-        timer.cancel();
-        this.#cancels.delete(requestId);
-        resolve(answer);
-        this.host.endTurnSoon();
-      });
+    let resolveAnswer!: (answer: CancelAnswer) => void;
+    const answer = new Promise<CancelAnswer>((resolve) => {
+      resolveAnswer = resolve;
     });
+    const settle = (given: CancelAnswer) => {
+      timer.cancel();
+      this.#cancels.delete(requestId);
+      resolveAnswer(given);
+      this.host.endTurnSoon();
+    };
+    const limitMs = Math.min(this.options.requestTimeoutMs, 2 ** 31 - 1);
+    const timer = this.host.clock.setTimer(limitMs, () => settle('failed'), true);
+    this.#cancels.set(requestId, { answer, settle });
+    return answer;
   }
 
   /** Resolves when no message waits to be sent any more, or the connection has ended. */
@@ -321,7 +336,15 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** Ends the connection at once, without waiting for the peer: what was not sent is flushed. */
   destroy(error?: HeddleError): void {
+    if (this.#life.isOver) return;
     this.#endError ??= error ?? new HeddleError('ERR_HEDDLE_CLOSED', 'the connection was destroyed by this side');
+    this.#parent.onConnectionAbandoned(this);
+    this.step({ type: 'linkLost', resumable: false });
+  }
+
+  /** @internal The peer says that there is no such connection at its end any more. */
+  onReset(): void {
+    this.#endError ??= new HeddleError('ERR_HEDDLE_DISCONNECTED', `${this.peerAddress} has ended the connection`);
     this.step({ type: 'linkLost', resumable: false });
   }
 
@@ -361,15 +384,11 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
     retransmitter?.rewind();
   }
 
-  /** @internal The connection has fulfilled its purpose without the user's notice: the lead connection, with portals. */
-  closeQuietly(): void {
-    this.#isQuiet = true;
-    this.destroy();
-  }
-
   /** @internal */
   fail(error: HeddleError): void {
+    if (this.#life.isOver) return;
     this.#endError ??= error;
+    this.#parent.onConnectionAbandoned(this);
     this.step({ type: 'fault' });
   }
 
@@ -468,7 +487,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       for (const onReceipt of waiters.values()) this.#guard(() => onReceipt({ accepted: false, error: flushed }));
       waiters.clear();
     }
-    for (const resolve of [...this.#cancels.values()]) resolve('not-found');
+    for (const cancel of [...this.#cancels.values()]) cancel.settle('not-found');
     for (const message of [...this.#kept.values()]) this.#guard(() => message.abort(flushed));
     this.#kept.clear();
   }
@@ -483,7 +502,6 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   }
 
   #emit(event: SessionEvent): void {
-    if (this.#isQuiet) return;
     this.#guard(() => this.#parent.handlers.onEvent?.(event));
   }
 
@@ -508,14 +526,15 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   /** @internal */
   onLinkClosed(error: HeddleError | undefined): void {
     const isFault = error?.code === 'ERR_HEDDLE_PROTOCOL' || error?.code === 'ERR_HEDDLE_MALFORMED';
-    if (!this.#life.isOver) {
-      this.#endError ??=
-        error ?? new HeddleError('ERR_HEDDLE_DISCONNECTED', `the link to ${this.peerAddress} was closed`);
-    }
+    const reason = error ?? new HeddleError('ERR_HEDDLE_DISCONNECTED', `the link to ${this.peerAddress} was closed`);
     this.link = undefined;
-    const isAwaited = this.#life.state === 'init' || this.#life.state === 'established';
-    if (isAwaited) this.#parent.onConnectFailed(this, this.#theEndError());
-    else if (isFault) this.step({ type: 'fault' });
+    if (this.#life.state === 'init' || this.#life.state === 'established') {
+      // Not the end yet: there may be other services to ask, or time left to come back.
+      this.#parent.onConnectFailed(this, reason);
+      return;
+    }
+    if (!this.#life.isOver) this.#endError ??= reason;
+    if (isFault) this.step({ type: 'fault' });
     else this.step({ type: 'linkLost', resumable: this.outbound.retransmitter !== undefined });
   }
 
@@ -552,7 +571,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       this.#handlerFailed(message, cause);
     }
     if (isThenable(result)) {
-      if (!message.isKept) message.keep();
+      message.keep();
       result.then(
         () => this.#finishOneWay(message),
         (cause: unknown) => {
@@ -581,62 +600,49 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       return;
     }
     let result: unknown;
-    this.#handlingRequest = true;
     try {
       result = onRequest.call(this.#parent.handlers, message, this);
     } catch (error) {
-      message.refuseReceipt();
-      if (message.isAnswered) this.#reportLate(message, error);
-      else this.respondError(message, error);
-      return;
-    } finally {
-      this.#handlingRequest = false;
-    }
-    if (message.isKept || message.isAnswered) {
-      if (message.isKept && !message.isAnswered && message.wantsReceipt) this.#sendReceipt(message);
-      if (isThenable(result)) result.then(undefined, (error: unknown) => this.#failLate(message, error));
+      this.#answerFailure(message, error);
       return;
     }
-    if (!isThenable(result)) {
-      try {
-        // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
-        this.respond(message, result, message.more ? batchOptions : noOptions);
-      } catch (error) {
-        // What the handler returned cannot be sent: that is the requester's to know, and no fault of the link.
-        this.respondError(message, error);
-      }
+    if (isThenable(result)) {
+      // Who keeps the message answers it by respond(); the promise only tells of a failure.
+      const answersByPromise = !message.isKept && !message.isAnswered;
+      if (!message.isAnswered) message.keep();
+      result.then(
+        (value: unknown) => {
+          if (answersByPromise) this.#answer(message, value, noOptions);
+          else this.#handlerReturned(message);
+        },
+        (error: unknown) => this.#answerFailure(message, error),
+      );
       return;
     }
-    message.keep();
-    if (message.wantsReceipt) this.#sendReceipt(message);
-    result.then(
-      (value: unknown) => this.#answerLate(message, value),
-      (error: unknown) => this.#failLate(message, error),
-    );
+    // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
+    if (message.isKept || message.isAnswered) this.#handlerReturned(message);
+    else this.#answer(message, result, message.more ? batchOptions : noOptions);
   }
 
-  #answerLate(message: Message, value: unknown): void {
+  /** The handler has returned, and answers by itself. */
+  #handlerReturned(message: Message): void {
+    if (!message.isAnswered && message.wantsReceipt) this.#sendReceipt(message);
+  }
+
+  #answer(message: Message, value: unknown, options: SendOptions): void {
     if (message.isAnswered) return;
     try {
-      this.respond(message, value, noOptions);
-    } catch (error) {
-      this.respondError(message, error);
+      this.respond(message, value, options);
+    } catch (cause) {
+      // The value cannot be sent: the requester gets the reason instead.
+      this.#answerFailure(message, cause);
     }
   }
 
-  #failLate(message: Message, error: unknown): void {
-    if (message.isAnswered) this.#reportLate(message, error);
-    else this.respondError(message, error ?? new Error('the handler rejected without a reason'));
-  }
-
-  /** A handler failed after it had answered, or its request was cancelled: nobody else would learn of it. */
-  #reportLate(message: Message, cause: unknown): void {
-    // A handler that was told to stop, and does so by throwing, has done what it was asked to.
-    if (message.isAborted) return;
-    const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
-    this.host.report(
-      new HeddleError(code, `an onRequest handler failed after its request was answered: ${String(cause)}`, { cause }),
-    );
+  #answerFailure(message: Message, error: unknown): void {
+    this.host.statistics.add('handlerErrors');
+    message.refuseReceipt();
+    if (!message.isAnswered) this.#guard(() => this.respondError(message, error));
   }
 
   #handleResponse(message: Message): void {
@@ -661,6 +667,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   }
 
   #handlerFailed(message: Message, cause: unknown): void {
+    this.host.statistics.add('handlerErrors');
     message.refuseReceipt();
     const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `the onMessage handler threw: ${String(cause)}`, {
       cause,
@@ -700,8 +707,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
     }
     const outbound = this.outbound;
     let receipt = 0;
-    // A receipt rides on a response sent inside the handler; later, it has gone on its own.
-    if (message.wantsReceipt && (this.#handlingRequest || !message.isKept)) {
+    // The receipt rides on the response, unless the handler returned before and it has gone on its own.
+    if (message.wantsReceipt && !message.isReceiptSent) {
       receipt = message.isRefused ? MessageFlag.receipt | MessageFlag.refused : MessageFlag.receipt;
     }
     const plain = flags === 0 && receipt === 0 && outbound.straightAnswers && isPlain(options);
@@ -754,7 +761,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   }
 
   #sendReceipt(message: Message): void {
-    if (this.#life.isOver) return;
+    if (this.#life.isOver || message.isReceiptSent) return;
+    message.isReceiptSent = true;
     const isRequest = message.kind === 'request';
     const flags = (isRequest ? MessageFlag.receipt : 0) | (message.isRefused ? MessageFlag.refused : 0);
     this.outbound.submitControl(RecordKind.receipt, flags, 0, isRequest ? message.reference : message.serial);
@@ -796,13 +804,26 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   /** @internal */
   onCancelAnswer(requestId: number, answerIndex: number): void {
     const answer = cancelAnswers[answerIndex];
-    const resolve = this.#cancels.get(requestId);
-    if (answer === undefined || resolve === undefined) return;
-    if (answer === 'cancelled') {
-      const waiter = this.host.pending.take(this, requestId);
-      this.#guard(() => waiter?.onError(cancelledError(undefined)));
-    }
-    resolve(answer);
+    const cancel = this.#cancels.get(requestId);
+    if (answer === undefined || cancel === undefined) return;
+    if (answer === 'cancelled') this.#endCancelled(requestId);
+    cancel.settle(answer);
+  }
+
+  /** The request is cancelled, as everyone agrees. */
+  #endCancelled(requestId: number): void {
+    const error = cancelledError(undefined);
+    this.#giveUpReceipt(requestId, error);
+    const waiter = this.host.pending.take(this, requestId);
+    this.#guard(() => waiter?.onError(error));
+  }
+
+  /** No receipt will come for a request that is not waited for any more. */
+  #giveUpReceipt(requestId: number, error: HeddleError): void {
+    const onReceipt = this.#requestReceipts.get(requestId);
+    if (onReceipt === undefined) return;
+    this.#requestReceipts.delete(requestId);
+    this.#guard(() => onReceipt({ accepted: false, error }));
   }
 
   /** @internal */
@@ -843,6 +864,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   onRecordDropped(record: QueuedRecord, status: 'flushed' | 'discarded', error: HeddleError): void {
     this.host.statistics.add('messagesFlushed');
     if (record.kind === RecordKind.request) {
+      this.#giveUpReceipt(record.reference, error);
       const waiter = this.host.pending.take(this, record.reference);
       this.#guard(() => waiter?.onError(error));
       return;
@@ -862,6 +884,11 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   }
 
   /** @internal */
+  onRecordSent(record: QueuedRecord): void {
+    if (record.onSent !== undefined) this.#guard(record.onSent);
+  }
+
+  /** @internal */
   onRecordPlaced(record: QueuedRecord, serial: number): void {
     if (record.kind === RecordKind.oneWay && record.onReceipt !== undefined) {
       this.#receiptWaiters.set(serial, record.onReceipt);
@@ -871,12 +898,12 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   /** @internal The deadline of a request has passed. */
   onDeadline(requestId: number, waiter: RequestWaiter): void {
     this.outbound.removeQueuedRequest(requestId);
-    this.#requestReceipts.delete(requestId);
     const error = new HeddleError(
       'ERR_HEDDLE_TIMEOUT',
       `no response from ${this.peerAddress} in time: the handler is slow or stuck, or timeoutMs is too short`,
       { details: { requestId, peer: this.peerAddress } },
     );
+    this.#giveUpReceipt(requestId, error);
     this.#guard(() => waiter.onError(error));
   }
 

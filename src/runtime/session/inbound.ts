@@ -47,6 +47,7 @@ export interface CreditTarget {
 interface Assembly {
   readonly message: Message;
   readonly target: Buffer;
+  readonly sentAt: number;
   received: number;
 }
 
@@ -140,11 +141,12 @@ export class Inbound {
       message.isAnswered = false;
       message.isReleased = false;
       message.isRefused = false;
+      message.isReceiptSent = false;
       message.chargedBytes = dataLength + headerLength;
       const sentAt = int32[word + 5];
-      if (sentAt !== 0) this.#host.statistics.recordQueueingDelay((this.#host.clock.nowMicros() - sentAt) | 0);
-      if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength)) return;
-      this.#deliver(kind, message);
+      if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength, sentAt)) return;
+      if (sentAt === 0) this.#deliver(kind, message);
+      else this.#deliverTimed(kind, message, sentAt);
       return;
     }
     this.#receiveControl(kind, flags, kindWordValue >>> headerLengthShift, int32[word + 4], block, start, length);
@@ -153,6 +155,15 @@ export class Inbound {
   #advance(): void {
     this.expectedSerial = (this.expectedSerial + 1) | 0;
     this.#outbound.expectedSerial = this.expectedSerial;
+  }
+
+  /** As `#deliver`, for the few messages whose way and handler are timed. */
+  #deliverTimed(kind: number, message: Message, sentAt: number): void {
+    const { clock, statistics } = this.#host;
+    const startedMicros = clock.nowMicros();
+    statistics.recordQueueingDelay((startedMicros - sentAt) | 0);
+    this.#deliver(kind, message);
+    statistics.recordHandlerTime(clock.nowMicros() - startedMicros);
   }
 
   #deliver(kind: number, message: Message): void {
@@ -225,6 +236,7 @@ export class Inbound {
   /** A record that had been delivered on the link before this one: forgotten, and its memory given back. */
   #suppress(link: Link, flags: number): void {
     this.suppressedDuplicates++;
+    this.#host.statistics.add('duplicatesSuppressed');
     // Over shared memory the first copy took the buffer along; over a wire its fragments follow and are dropped.
     if ((flags & MessageFlag.large) !== 0 && !link.sharesMemory) this.#skipping = true;
   }
@@ -232,7 +244,7 @@ export class Inbound {
   #skipping = false;
 
   /** Finds or begins to gather the data of a large message. False when the message is not complete yet. */
-  #takeLarge(link: Link, message: Message, block: MemoryBlock, descriptorBytes: number): boolean {
+  #takeLarge(link: Link, message: Message, block: MemoryBlock, descriptorBytes: number, sentAt: number): boolean {
     if (descriptorBytes !== 24) throw tooShort(RecordKind.oneWay, descriptorBytes);
     const bytes = block.bytes;
     const at = message.dataStart;
@@ -263,9 +275,9 @@ export class Inbound {
       this.#advance();
       return true;
     }
-    message.keep();
-    message.isKept = false;
-    this.#assembly = { message, target, received: 0 };
+    message.copyBytes();
+    this.detach(message);
+    this.#assembly = { message, target, sentAt, received: 0 };
     return false;
   }
 
@@ -284,8 +296,9 @@ export class Inbound {
     this.#assembly = undefined;
     this.#advance();
     const { message } = assembly;
-    const index = kinds.indexOf(message.kind);
-    this.#deliver(RecordKind.oneWay + index, message);
+    const kind = RecordKind.oneWay + kinds.indexOf(message.kind);
+    if (assembly.sentAt === 0) this.#deliver(kind, message);
+    else this.#deliverTimed(kind, message, assembly.sentAt);
   }
 }
 

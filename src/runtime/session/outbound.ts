@@ -29,6 +29,8 @@ export interface OutboundOwner {
   onFinSent(): void;
   /** A queued record has been placed, with this serial number. */
   onRecordPlaced(record: QueuedRecord, serial: number): void;
+  /** A queued record and all its data have been placed. */
+  onRecordSent(record: QueuedRecord): void;
   /** A record was dropped before it was placed. */
   onRecordDropped(record: QueuedRecord, status: 'flushed' | 'discarded', error: HeddleError): void;
 }
@@ -71,6 +73,8 @@ export class Outbound {
   #inlineLimitBytes = 0;
   #streaming: SharedBuffer | undefined;
   #streamedBytes = 0;
+  /** The record whose data is being streamed; undefined when it is sent again after a reconnect. */
+  #streamingRecord: QueuedRecord | undefined;
   #finWanted = false;
   #readyWaiters: (() => void)[] = [];
   /** Size of the last encoded value: a guess for the next one. */
@@ -116,8 +120,11 @@ export class Outbound {
     this.straightPosts = false;
     this.straightAnswers = false;
     // A message that was being streamed is sent again as a whole: its copy is with the retransmitter.
+    const record = this.#streamingRecord;
     if (this.#streaming !== undefined && this.retransmitter === undefined) this.#streaming.release();
     this.#streaming = undefined;
+    this.#streamingRecord = undefined;
+    if (record !== undefined && this.retransmitter !== undefined) this.#owner.onRecordSent(record);
   }
 
   /**
@@ -281,6 +288,9 @@ export class Outbound {
     if (!this.isOnline) return;
     const placedBefore = this.nextSerial;
     const hadStreamed = this.#streamedBytes;
+    // Nothing may come between the fragments of a large message: not even what a callback sends meanwhile.
+    this.straightAnswers = false;
+    this.straightPosts = false;
     if (this.#resendPending() && this.#continueStream()) {
       if (this.#drain(this.answers, responseClass)) this.#drain(this.posts, postClass);
       this.#finishIfEmpty();
@@ -337,7 +347,6 @@ export class Outbound {
 
   #makeRecord(kind: number, flags: number, reference: number, payload: Payload, options: SendOptions): QueuedRecord {
     const header = options.header;
-    requireSendOptions(options);
     if (header !== undefined && header.length > maximumHeaderBytes) {
       throw new HeddleError(
         'ERR_HEDDLE_MESSAGE_TOO_LARGE',
@@ -393,17 +402,6 @@ export class Outbound {
     return this.#host.pool.allocate(lengthBytes);
   }
 
-  #announceSent(onSent: () => void): void {
-    try {
-      onSent();
-    } catch (cause) {
-      const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `an onSent callback threw: ${String(cause)}`, {
-        cause,
-      });
-      this.#host.report(error);
-    }
-  }
-
   #tooLarge(bytes: number): HeddleError {
     const depth = this.credits.peerDepthBytes;
     return new HeddleError(
@@ -439,8 +437,8 @@ export class Outbound {
         this.credits.bytes[messageClass] -= record.chargedBytes;
         this.#host.statistics.recordSent(record.kind - RecordKind.oneWay, record.chargedBytes);
       }
-      if (record.onSent !== undefined) this.#announceSent(record.onSent);
-      if (this.#streaming !== undefined && !this.#continueStream()) return false;
+      if (this.#streaming === undefined) this.#owner.onRecordSent(record);
+      else if (!this.#continueStream()) return false;
     }
     return true;
   }
@@ -462,6 +460,7 @@ export class Outbound {
     if (!link.sharesMemory) {
       if (!this.#place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return false;
       this.#streaming = large;
+      this.#streamingRecord = record;
       this.#streamedBytes = 0;
       return true;
     }
@@ -488,8 +487,11 @@ export class Outbound {
       if (!this.#place(RecordKind.fragment, 0, 0, undefined, piece, false)) return false;
       this.#streamedBytes = end;
     }
+    const record = this.#streamingRecord;
     this.#streaming = undefined;
+    this.#streamingRecord = undefined;
     if (this.retransmitter === undefined) large.release();
+    if (record !== undefined) this.#owner.onRecordSent(record);
     return true;
   }
 
@@ -505,6 +507,7 @@ export class Outbound {
       block.bytes.set(copy.bytes, start);
       block.int32[(start >> 2) + 2] = this.remoteId;
       retransmitter.resent();
+      this.#host.statistics.add('messagesResent');
       this.#host.batch(this.wire);
       if (copy.streamed !== undefined) {
         this.#streaming = copy.streamed;
@@ -515,7 +518,7 @@ export class Outbound {
   }
 
   #finishIfEmpty(): void {
-    if (!this.#finWanted || this.posts.length > 0 || this.answers.length > 0) return;
+    if (!this.#finWanted || this.#streaming !== undefined || this.posts.length > 0 || this.answers.length > 0) return;
     if (!this.#place(RecordKind.fin, 0, 0, undefined, undefined, true)) return;
     this.#finWanted = false;
     this.wire.link.publish();
@@ -569,19 +572,5 @@ export class Outbound {
       this.retransmitter.remember(serial, block.bytes, start, total, streamed);
     }
     return true;
-  }
-}
-
-/** What the compiler would have told: a mistake here must not show up as a TypeError much later. */
-function requireSendOptions({ header, onReceipt, onSent }: SendOptions): void {
-  if (header !== undefined && !(header instanceof Uint8Array)) {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_ARGUMENT',
-      `header must be bytes, a Uint8Array or Buffer, not ${typeof header}: use Buffer.from(text)`,
-    );
-  }
-  for (const [name, callback] of Object.entries({ onReceipt, onSent })) {
-    if (callback === undefined || typeof callback === 'function') continue;
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a function, not ${typeof callback}`);
   }
 }

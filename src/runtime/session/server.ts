@@ -90,8 +90,9 @@ export class Server {
     this.#undecided.add(request);
     this.#decide(request).catch((cause: unknown) => {
       if (!request.isDecided) request.reject('the service failed to decide');
-      const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
-      this.#layer.report(new HeddleError(code, `an onSession handler threw: ${String(cause)}`, { cause }));
+      this.#layer.report(
+        new HeddleError('ERR_HEDDLE_INVALID_STATE', `an onSession handler threw: ${String(cause)}`, { cause }),
+      );
     });
   }
 
@@ -132,7 +133,7 @@ export class Server {
   }
 
   /** @internal A further connection of a session, or the first of one whose lead connection was elsewhere. */
-  onHello(wire: Wire, body: SetupBody): void {
+  onHello(wire: Wire, body: SetupBody, privateData: Buffer): void {
     const refusal =
       this.#reasonToRefuse(body) ??
       (this.#layer.isToken(body.sessionId, required(body, 'token')) ? undefined : 'the token is not of this session');
@@ -140,7 +141,7 @@ export class Server {
       this.#refuse(wire, body, refusal);
       return;
     }
-    const connection = this.#admit(wire, body, Buffer.alloc(0));
+    const connection = this.#admit(wire, body, privateData);
     if (connection === undefined) return;
     const mine = { ...this.#layer.introduction(connection), sessionId: body.sessionId };
     this.#answer(wire, RecordKind.connectionWelcome, body, mine, undefined);

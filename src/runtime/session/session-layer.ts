@@ -15,19 +15,19 @@ import {
   MessageFlag,
   messageHeaderBytes,
   RecordKind,
+  referenceWord,
 } from '../message/message-layout.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
 import { ClientSession, type ConnectOptions } from './client-session.js';
 import { Connection, type ConnectionParent } from './connection.js';
 import { ConnectionTable } from './connection-table.js';
-import { requireHandlers } from './handlers.js';
 import { adoptMoved } from './inbound.js';
 import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from './options.js';
 import { PendingRequests } from './pending-requests.js';
 import { type ListenOptions, Server } from './server.js';
 import type { SessionHost, Wire } from './session-host.js';
 import { readSetupBody, required, type SetupBody, writeSetupBody } from './setup-body.js';
-import { requireTicket, type SessionTicket } from './ticket.js';
+import type { SessionTicket } from './ticket.js';
 
 /** What the sessions of a context stand on. */
 export interface SessionLayerEnvironment {
@@ -55,15 +55,14 @@ export interface SessionLayerEnvironment {
 /** Setup records that could not be placed, for want of room, on one link. More means that the peer reads nothing. */
 const maximumWaitingSetups = 1024;
 
-/** What `connect` and `join` take beside handlers. */
-const connectNames = ['privateData', 'options'];
-
 interface SharedWire extends Wire {
   readonly link: Link;
   isBatching: boolean;
   readonly users: Set<Connection>;
   readonly waitingSetups: Buffer[];
   lingering: { cancel(): void } | undefined;
+  /** When the last connection left. */
+  idleSinceMicros: number;
 }
 
 /**
@@ -131,7 +130,6 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   /** Listens at `uri`. Rejects with ERR_HEDDLE_ADDRESS_IN_USE, ERR_HEDDLE_INVALID_URI. */
   async listen(uri: string, handlers: ListenOptions): Promise<Server> {
-    requireHandlers('listen', handlers, ['onSession', 'options']);
     const options = this.optionsWith(handlers.options);
     this.codec ??= this.#environment.codec();
     const transport = this.#transportFor(uri);
@@ -143,7 +141,6 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   /** Begins a session with the service at `uri`; its connection goes online by itself. */
   connect(uri: string, options: ConnectOptions): ClientSession {
-    requireHandlers('connect', options, connectNames);
     this.#transportFor(uri);
     this.codec ??= this.#environment.codec();
     const session = new ClientSession(this, uri, options);
@@ -153,9 +150,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   /** Takes part, with a connection of this context's own, in a session that another context began. */
   join(ticket: SessionTicket, options: ConnectOptions): ClientSession {
-    requireTicket(ticket);
-    requireHandlers('join', options, connectNames);
-    if (this.#clients.has(ticket.sessionId)) {
+    if (this.#clients.has(ticket?.sessionId)) {
       throw new HeddleError(
         'ERR_HEDDLE_CONNECTION_EXISTS',
         `this context has a connection in session ${ticket.sessionId} already, and there is one for each context: use that one`,
@@ -277,6 +272,12 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     return connection.link === undefined ? undefined : this.#wires.get(connection.link);
   }
 
+  /** The connection ended without the peer's knowledge: it is told. */
+  abandon(connection: Connection): void {
+    const wire = connection.link === undefined ? undefined : this.#wires.get(connection.link);
+    if (wire !== undefined) this.#placeReset(wire, connection.id);
+  }
+
   /** The connection does not use its wire any more; a wire without connections lingers for the next, then closes. */
   leaveWire(connection: Connection): void {
     const link = connection.link;
@@ -289,29 +290,38 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   /** A peer opened a wire to a portal of this context. */
   onLink(link: Link): void {
-    this.#linger(this.#wireFor(link));
+    this.#wireFor(link);
   }
 
   #wireFor(link: Link): SharedWire {
     let wire = this.#wires.get(link);
     if (wire === undefined) {
-      wire = { link, isBatching: false, users: new Set(), waitingSetups: [], lingering: undefined };
+      wire = { link, isBatching: false, users: new Set(), waitingSetups: [], lingering: undefined, idleSinceMicros: 0 };
       this.#wires.set(link, wire);
+      this.statistics.add('linksOpen');
+      // Until its first connection comes, which may have been given up meanwhile.
+      this.#linger(wire);
     }
     return wire;
   }
 
   #linger(wire: SharedWire): void {
     // Rings between threads cost nothing while they are idle, and making them anew costs a round trip over the main thread.
-    if (wire.link.sharesMemory || wire.users.size > 0 || wire.lingering !== undefined) return;
-    wire.lingering = this.clock.setTimer(
-      this.#environment.linkLingerMs,
-      () => {
-        wire.lingering = undefined;
-        if (wire.users.size === 0 && wire.link.isOpen) wire.link.close();
-      },
-      true,
-    );
+    if (wire.link.sharesMemory || wire.users.size > 0) return;
+    wire.idleSinceMicros = this.clock.nowMicros();
+    if (wire.lingering === undefined) this.#closeWhenIdle(wire, this.#environment.linkLingerMs);
+  }
+
+  #closeWhenIdle(wire: SharedWire, delayMs: number): void {
+    const look = () => {
+      wire.lingering = undefined;
+      if (wire.users.size > 0 || !wire.link.isOpen) return;
+      const idleMs = (this.clock.nowMicros() - wire.idleSinceMicros) / 1000;
+      const leftMs = this.#environment.linkLingerMs - idleMs;
+      if (leftMs <= 0) wire.link.close();
+      else this.#closeWhenIdle(wire, leftMs);
+    };
+    wire.lingering = this.clock.setTimer(Math.ceil(delayMs), look, true);
   }
 
   batch(wire: Wire): void {
@@ -365,7 +375,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
       }
       const connection = this.#table.get(int32[word + connectionWord]);
       if (connection === undefined || connection.link !== link) {
-        this.#onStrayRecord(link, kind, block, start);
+        this.#onStrayRecord(link, kind, block, start, int32[word + connectionWord]);
         return;
       }
       connection.receive(link, kind, block, start, length);
@@ -379,11 +389,15 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     }
   }
 
-  /** A record for a connection that is gone, as happens when both sides end at once: its memory must not be lost. */
-  #onStrayRecord(link: Link, kind: number, block: MemoryBlock, start: number): void {
+  /** A record for a connection that is gone: its memory must not be lost, and a peer that does not know must learn of it. */
+  #onStrayRecord(link: Link, kind: number, block: MemoryBlock, start: number, connectionId: number): void {
     const word = start >> 2;
     const kindAndFlags = block.int32[word + kindWord];
-    if (kind > lastSequencedKind) return;
+    if (kind > lastSequencedKind) {
+      if (kind === RecordKind.ping) this.#placeReset(this.#wireFor(link), connectionId);
+      return;
+    }
+    this.#placeReset(this.#wireFor(link), connectionId);
     if (link.sharesMemory && ((kindAndFlags >> flagsShift) & MessageFlag.large) !== 0) {
       const hasCredits = ((kindAndFlags >> flagsShift) & MessageFlag.credits) !== 0;
       const headerBytes = ((kindAndFlags >>> headerLengthShift) + 7) & ~7;
@@ -398,6 +412,10 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   #onSetupRecord(link: Link, kind: number, block: MemoryBlock, start: number, length: number): void {
     const wire = this.#wireFor(link);
+    if (kind === RecordKind.reset) {
+      this.#onReset(wire, block.int32[(start >> 2) + referenceWord]);
+      return;
+    }
     const { body, privateData } = readSetupBody(block.bytes.subarray(start + messageHeaderBytes, start + length));
     switch (kind) {
       case RecordKind.sessionSetup:
@@ -409,7 +427,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
         const server = [...this.#servers].find((one) => one.answersFor(link, body.uri));
         if (server === undefined) this.#refuse(wire, body, `no service listens at ${body.uri}`);
         else if (kind === RecordKind.sessionSetup) server.onSetup(wire, body, privateData);
-        else server.onHello(wire, body);
+        else server.onHello(wire, body, privateData);
         return;
       }
       case RecordKind.resume:
@@ -421,12 +439,30 @@ export class SessionLayer implements SessionHost, RecordReceiver {
       case RecordKind.connectionWelcome:
       case RecordKind.connectionRefuse:
       case RecordKind.resumed:
-        // An answer that comes after its client has given up finds nobody.
-        this.#clients.get(body.sessionId)?.onSetupAnswer(link, kind, body, privateData);
+        if (this.#clients.get(body.sessionId)?.onSetupAnswer(link, kind, body, privateData)) return;
+        // The client has given up meanwhile: the connection that the server has made for it is in vain.
+        if (body.connectionId !== undefined) this.#placeReset(wire, block.int32[(start >> 2) + connectionWord]);
         return;
       default:
         throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer sent a record of unknown kind=${kind}`);
     }
+  }
+
+  /** The peer knows no connection with the id under which one of ours sends. */
+  #onReset(wire: SharedWire, peerConnectionId: number): void {
+    for (const connection of [...wire.users]) {
+      if (connection.outbound.remoteId !== peerConnectionId) continue;
+      connection.onReset();
+    }
+  }
+
+  /** Tells the peer that its records for the connection `connectionId` go nowhere. */
+  #placeReset(wire: SharedWire, connectionId: number): void {
+    const record = Buffer.alloc(messageHeaderBytes);
+    record.writeInt32LE(record.length, 0);
+    record.writeInt32LE(RecordKind.reset, 4);
+    record.writeInt32LE(connectionId, 4 * referenceWord);
+    this.#queueSetup(wire, record);
   }
 
   #onResume(wire: SharedWire, body: SetupBody): void {
@@ -469,8 +505,12 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     record.writeInt32LE(kind, 4);
     record.writeInt32LE(connectionId, 8);
     record.set(data, messageHeaderBytes);
+    this.#queueSetup(wire as SharedWire, record);
+  }
+
+  #queueSetup(wire: SharedWire, record: Buffer): void {
     if (!wire.link.isOpen) return;
-    const { waitingSetups } = wire as SharedWire;
+    const { waitingSetups } = wire;
     if (waitingSetups.length >= maximumWaitingSetups) {
       wire.link.close(
         new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer asks for sessions and does not read the answers'),
@@ -478,7 +518,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
       return;
     }
     waitingSetups.push(record);
-    this.#placeWaitingSetups(wire as SharedWire);
+    this.#placeWaitingSetups(wire);
   }
 
   #placeWaitingSetups(wire: SharedWire): boolean {
@@ -504,8 +544,9 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   onLinkClosed(link: Link, error: HeddleError | undefined): void {
     const wire = this.#wires.get(link);
-    this.#wires.delete(link);
     if (wire === undefined) return;
+    this.#wires.delete(link);
+    this.statistics.add('linksOpen', -1);
     wire.lingering?.cancel();
     for (const connection of [...wire.users]) {
       wire.users.delete(connection);

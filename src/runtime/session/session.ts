@@ -86,6 +86,11 @@ export abstract class Session implements ConnectionParent {
   }
 
   /** @internal */
+  onConnectionAbandoned(connection: Connection): void {
+    this.layer.abandon(connection);
+  }
+
+  /** @internal */
   abstract onConnectionResuming(connection: Connection): void;
   /** @internal */
   abstract onConnectFailed(connection: Connection, error: HeddleError): void;

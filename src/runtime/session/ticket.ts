@@ -7,6 +7,9 @@ export interface TicketTerms {
   readonly token: string;
   /** Where connections go, by index modulo their number; empty for the service's own portal. */
   readonly portals: readonly string[];
+  /** What the client said at setup, and what the service answered: the same for all connections of the session. Base64. */
+  readonly privateData: string;
+  readonly peerPrivateData: string;
 }
 
 /**
@@ -56,21 +59,11 @@ export function failTicket(ticket: SessionTicket): void {
   Atomics.store(new Int32Array(ticket.shared), stateWord, failed);
 }
 
-/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` for what is no ticket. */
-export function requireTicket(ticket: SessionTicket): void {
-  const isTicket =
-    typeof ticket?.sessionId === 'string' &&
-    ticket.shared instanceof SharedArrayBuffer &&
-    ticket.shared.byteLength === sharedBytes;
-  if (isTicket) return;
-  throw new HeddleError(
-    'ERR_HEDDLE_INVALID_ARGUMENT',
-    'join takes a ticket, which comes from session.ticket() in another context of this process',
-  );
-}
-
 /** The terms once the session is established; undefined while it is being set up. */
 export function readTicket(ticket: SessionTicket): TicketTerms | undefined {
+  if (!(ticket?.shared instanceof SharedArrayBuffer) || ticket.shared.byteLength !== sharedBytes) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'a ticket comes from session.ticket()');
+  }
   const words = new Int32Array(ticket.shared);
   const state = Atomics.load(words, stateWord);
   if (state === pending) return undefined;
