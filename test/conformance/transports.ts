@@ -1,0 +1,50 @@
+import { TcpProxy } from './tcp-proxy.js';
+
+/** A wire that a test can cut, put between a client and a portal. */
+export interface CuttableWire {
+  /** Where clients connect instead of at the portal. */
+  readonly uri: string;
+  /** Breaks every connection that goes through; new ones are let through, unless `refuse` says otherwise. */
+  cut(): void;
+  /** Breaks all connections as soon as this many more bytes have gone from the client to the portal. */
+  cutAfterBytes(bytes: number): void;
+  /** Whether new connections are turned away. */
+  refuse(refusing: boolean): void;
+  close(): Promise<void>;
+}
+
+/** A transport that the suite runs over. To run it over another, add it to {@link transports} and write a test file for it. */
+export interface TestedTransport {
+  readonly name: string;
+  /** A portal URI that no other test uses. */
+  portal(): string;
+  /** A URI of this transport at which nothing listens. */
+  nowhere(): Promise<string>;
+  /** Where the wire to a portal can be cut from outside. */
+  readonly wire: ((portalUri: string) => Promise<CuttableWire>) | undefined;
+  /** Whether contexts at both ends can share memory. */
+  readonly sharesMemory: boolean;
+}
+
+let names = 0;
+
+export const transports = {
+  shm: {
+    name: 'shm',
+    portal: () => `shm://conformance-${names++}`,
+    nowhere: async () => `shm://nobody-${names++}`,
+    wire: undefined,
+    sharesMemory: true,
+  },
+  tcp: {
+    name: 'tcp',
+    portal: () => 'tcp://127.0.0.1:0',
+    nowhere: async () => {
+      const proxy = await TcpProxy.to('tcp://127.0.0.1:1');
+      await proxy.close();
+      return proxy.uri;
+    },
+    wire: (portalUri) => TcpProxy.to(portalUri),
+    sharesMemory: false,
+  },
+} satisfies Record<string, TestedTransport>;
