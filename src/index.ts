@@ -11,6 +11,7 @@ export type { ContextEnd, ContextEndReason } from './runtime/context/context-end
 export type { ContextHandle, ContextHandleState } from './runtime/context/context-handle.js';
 export type { AnyContextMain, ContextDataOf, ContextMain, ContextValueOf } from './runtime/context/context-main.js';
 export { type ContextOptions, defaultContextOptions } from './runtime/context/context-options.js';
+export type { TurnWork } from './runtime/context/duty-cycle.js';
 export {
   createNode,
   HeddleNode,
@@ -27,6 +28,7 @@ export type { CancelAnswer } from './runtime/message/message-layout.js';
 export type { Payload, Receipt, RequestOptions, SendOptions } from './runtime/message/payload.js';
 export { Segments, segments } from './runtime/message/segments.js';
 export type { ContextStatistics, HistogramSummary, UserCounter } from './runtime/observe/statistics.js';
+export { type CounterName, counterNames } from './runtime/observe/statistics-layout.js';
 export type { ClientSession, ConnectOptions } from './runtime/session/client-session.js';
 export type { Connection } from './runtime/session/connection.js';
 export type { ConnectionState } from './runtime/session/connection-machine.js';
@@ -35,6 +37,7 @@ export type { IncomingData, SessionHandlers } from './runtime/session/handlers.j
 export { type ConnectionOptions, defaultConnectionOptions } from './runtime/session/options.js';
 export type { RequestWaiter } from './runtime/session/pending-requests.js';
 export type { ListenOptions, Server } from './runtime/session/server.js';
+export type { ServerSession } from './runtime/session/server-session.js';
 export type { Session } from './runtime/session/session.js';
 export type { SessionState } from './runtime/session/session-machine.js';
 export type { SessionRequest } from './runtime/session/session-request.js';

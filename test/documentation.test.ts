@@ -83,3 +83,22 @@ function linkProblem(page: string, target: string): string | undefined {
   if (anchor === undefined || !path.endsWith('.md')) return undefined;
   return findAnchors(readProjectFile(path)).has(anchor) ? undefined : 'no such heading';
 }
+
+test('every public name has a docstring', (t) => {
+  const index = readProjectFile('src/index.ts');
+  const missing: string[] = [];
+  let names = 0;
+  for (const [, list, from] of index.matchAll(/^export (?:type )?\{([^}]+)\} from '\.\/([^']+)\.js';/gm)) {
+    const source = readProjectFile(`src/${from}.ts`);
+    for (const name of (list as string).split(',').map((item) => item.replace(/^\s*type\s/, '').trim())) {
+      if (name === '') continue;
+      names++;
+      const documented = new RegExp(
+        `\\*/\\n(?:// biome-ignore [^\\n]*\\n)?export (?:abstract )?(?:class|interface|type|function|const) ${name}\\b`,
+      );
+      if (!documented.test(source)) missing.push(`${name} in src/${from}.ts`);
+    }
+  }
+  t.true(names > 40);
+  t.deepEqual(missing, []);
+});

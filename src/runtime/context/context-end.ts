@@ -15,6 +15,7 @@ export type ContextEndReason =
 
 /** How a context ended. */
 export interface ContextEnd {
+  /** Why it ended. */
   readonly reason: ContextEndReason;
   /** What was thrown, or why it was terminated. */
   readonly error?: unknown;

@@ -29,6 +29,7 @@ export interface ContextHandle<V = unknown, S = unknown> extends AsyncDisposable
   readonly name: string;
   /** Number of its thread, as in node:worker_threads. */
   readonly threadId: number;
+  /** Where the context is in its life. */
   readonly state: ContextHandleState;
   /** What the main function returned. */
   readonly value: V;

@@ -90,7 +90,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
   #ownContextStopped = false;
   #closing: Promise<void> | undefined;
 
-  /** Use {@link createNode}. */
+  /** @internal Use {@link createNode}. */
   constructor(options: NodeOptions, factory: ContextFactory<C, S>) {
     super();
     this.#options = options;
@@ -200,6 +200,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     return this.#closing;
   }
 
+  /** Stops all contexts gracefully: for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

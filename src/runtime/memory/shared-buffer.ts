@@ -65,7 +65,7 @@ export class SharedBuffer {
   #bytes: Buffer | undefined;
   #ticket: HandleTicket | undefined;
 
-  /** Not for users: buffers come from `allocate` or from a message. */
+  /** @internal Buffers come from `allocate` or from a message. */
   constructor(
     home: SharedBufferHome,
     slab: Slab,
@@ -154,7 +154,7 @@ export class SharedBuffer {
   }
 
   /**
-   * For transports: hands the handle to another context and marks this object moved. Publish the descriptor after
+   * @internal For transports: hands the handle to another context and marks this object moved. Publish the descriptor after
    * this, and only after this; call {@link undoMove} when it could not be published.
    */
   moveTo(contextId: number): SharedBufferDescriptor {
@@ -175,7 +175,7 @@ export class SharedBuffer {
   }
 
   /**
-   * For transports: takes back a {@link moveTo} whose descriptor was never published. Returns false when the slab's
+   * @internal For transports: takes back a {@link moveTo} whose descriptor was never published. Returns false when the slab's
    * owner has reclaimed the handle meanwhile, because the receiver died: the buffer then counts as released.
    */
   undoMove(): boolean {
@@ -195,7 +195,7 @@ export class SharedBuffer {
     return true;
   }
 
-  /** For the pool: what to release when this object is collected unreleased; undefined when that is not needed. */
+  /** @internal For the pool: what to release when this object is collected unreleased; undefined when that is not needed. */
   takeTicket(): HandleTicket | undefined {
     if (!this.isHeld || this.#ticket !== undefined) return undefined;
     this.#ticket = { slab: this.#slab, slot: this.#slot, handle: this.#handle, generation: this.#generation };

@@ -23,12 +23,15 @@ const nurseryLength = 64;
 
 /** A SharedBuffer that its context still held when it should not. */
 export interface LeakReport {
+  /** The slab that it lies in. */
   readonly slabId: number;
+  /** Its slot there. */
   readonly slot: number;
+  /** Bytes of the buffer. */
   readonly lengthBytes: number;
   /** `stop`: held when the context stopped; `collected`: garbage collected without release. */
   readonly found: 'stop' | 'collected';
-  /** Where it was allocated or received, if the pool was made with `captureStacks`. */
+  /** Where it was allocated or received, with the context's option `traceBuffers`. */
   readonly stack: string | undefined;
 }
 
@@ -54,6 +57,7 @@ export interface SlabPoolStatistics {
   readonly slabs: number;
   /** Bytes of those slabs. */
   readonly slabBytes: number;
+  /** The most bytes that its slabs may take together: the context's option `slabLimitBytes`. */
   readonly limitBytes: number;
   /** Slots of own slabs that are given out, here or in other contexts, or freed elsewhere and not collected yet. */
   readonly slotsInUse: number;

@@ -117,9 +117,9 @@ export const MessageFlag = {
 export const maximumHeaderBytes = 4096;
 
 /** The answers to a cancel, by their value on the wire. */
-export const cancelAnswers = ['cancelled', 'failed', 'not-found'] as const;
+export const cancelAnswers: readonly CancelAnswer[] = ['cancelled', 'failed', 'not-found'];
 /** What became of a cancelled request: it was cancelled; it could not be; the peer knows of no such request. */
-export type CancelAnswer = (typeof cancelAnswers)[number];
+export type CancelAnswer = 'cancelled' | 'failed' | 'not-found';
 
 /** Bytes that a user header of `lengthBytes` takes up, padding included. */
 export function paddedHeaderBytes(lengthBytes: number): number {

@@ -32,12 +32,15 @@ const noBytes = Buffer.alloc(0);
  * the promise settles. Any other handler that needs the message later calls {@link keep} first, and {@link release}
  * (or {@link respond}) in the end: that is what gives the sender its credits back. `value` is a copy, always safe to keep.
  *
+ * `T` is the type of its value, which its user knows and nobody checks: `Message<{ a: number; b: number }>`.
+ *
  * @example
  * onRequest: (message) => ({ sum: message.value.a + message.value.b })        // answer by returning
  * onRequest: async (message) => render(await load(message.value.id))          // or later, by a promise
  * onRequest: (message) => { waiting.push(message.keep()); }                   // or by respond(), from anywhere
  */
-export class Message {
+// biome-ignore lint/suspicious/noExplicitAny: a message's value is the user's, who knows its type
+export class Message<T = any> {
   /** What the message is: it is fixed by how it was sent. */
   kind: MessageKind = 'one-way';
   /** Whether the sender said that more of the same batch follows. */
@@ -106,8 +109,11 @@ export class Message {
    * The value that was sent, decoded anew at each access. Bytes that were sent raw come as a Buffer of their own.
    * Throws `ERR_HEDDLE_CODEC` when the bytes do not decode.
    */
-  // biome-ignore lint/suspicious/noExplicitAny: a message's value is the user's, who knows its type
-  get value(): any {
+  get value(): T {
+    return this.#decode() as T;
+  }
+
+  #decode(): unknown {
     if ((this.flags & MessageFlag.encoded) === 0) return Buffer.from(this.data);
     const large = this.large;
     if (large !== undefined) return this.owner.codec.decode(viewOf(large, this.length), 0, this.length);

@@ -28,15 +28,19 @@ const receivedIndexes = [counterIndex.oneWaysReceived, counterIndex.requestsRece
 
 /** What a histogram tells. Percentiles are estimates: exact to the factor of two between bucket borders. */
 export interface HistogramSummary {
+  /** How many times were measured. */
   readonly count: number;
+  /** Their mean in µs. Exact. */
   readonly meanMicros: number;
+  /** Half of the times were shorter, in µs. */
   readonly p50Micros: number;
+  /** One time of a hundred was longer, in µs. */
   readonly p99Micros: number;
-  /** Exact. */
+  /** The longest time, in µs. Exact. */
   readonly maximumMicros: number;
 }
 
-/** A context's statistics at one moment; see `counterNames` for the counters. */
+/** A context's statistics at one moment; see docs/statistics.md for the counters. */
 export type ContextStatistics = Readonly<Record<CounterName, number>> & {
   /** From the sending of a message to the start of its handler, in µs. */
   readonly queueingDelay: HistogramSummary;
@@ -174,19 +178,23 @@ export class UserCounter {
   readonly #numbers: Float64Array;
   readonly #index: number;
 
+  /** @internal Use `context.counter(name)`. */
   constructor(numbers: Float64Array, index: number) {
     this.#numbers = numbers;
     this.#index = index;
   }
 
+  /** What it stands at. */
   get value(): number {
     return this.#numbers[this.#index]!;
   }
 
+  /** Adds to it. */
   add(amount = 1): void {
     this.#numbers[this.#index]! += amount;
   }
 
+  /** Sets it, where it is a gauge. */
   set(value: number): void {
     this.#numbers[this.#index] = value;
   }

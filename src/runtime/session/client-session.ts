@@ -17,7 +17,7 @@ const maximumRedirects = 8;
 /** How often a context that joins looks whether the session is established. */
 const ticketPollMs = 1;
 
-/** What {@link SessionLayer.connect} takes beside the URI. */
+/** What `context.connect`, `open` and `join` take. */
 export interface ConnectOptions extends SessionHandlers {
   /** Up to 3840 bytes that the service sees before it decides. Who joins a session has those of its first connection. */
   readonly privateData?: Uint8Array | undefined;

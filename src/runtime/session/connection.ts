@@ -218,13 +218,14 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
    * gives a large one's memory back.
    *
    * Rejects with `ERR_HEDDLE_TIMEOUT`, `ERR_HEDDLE_CANCELLED`, `ERR_HEDDLE_FLUSHED` when the connection ends first,
-   * `RemoteError` when the handler threw, and whatever `send` throws.
+   * `RemoteError` when the handler threw, and whatever `send` throws. `R` is the type of the response's value.
    *
    * @example
    * const response = await connection.request({ id: 7 }, { timeoutMs: 500 });
    * console.log(response.value);
    */
-  request(payload: Payload, options: RequestOptions = noOptions): Promise<Message> {
+  // biome-ignore lint/suspicious/noExplicitAny: the type of a response is the user's to say
+  request<R = any>(payload: Payload, options: RequestOptions = noOptions): Promise<Message<R>> {
     return new Promise((resolve, reject) => {
       const signal = options.signal;
       if (signal?.aborted) {

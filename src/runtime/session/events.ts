@@ -10,40 +10,109 @@ import type { Session } from './session.js';
  * after the session's last connection, `session-teardown`.
  */
 export type SessionEvent =
-  | { readonly type: 'session-established'; readonly session: Session }
   | {
-      readonly type: 'session-rejected';
+      /** The service has accepted, and this context's connection is online. */
+      readonly type: 'session-established';
+      /** The session. */
       readonly session: Session;
+    }
+  | {
+      /** The service said no. */
+      readonly type: 'session-rejected';
+      /** The session. */
+      readonly session: Session;
+      /** Why, in the service's words. */
       readonly reason: string;
       /** What the service said beside the reason. */
       readonly privateData: Buffer;
     }
-  | { readonly type: 'session-refused'; readonly session: Session; readonly error: HeddleError }
-  | { readonly type: 'session-redirected'; readonly session: Session; readonly services: readonly string[] }
-  | { readonly type: 'session-teardown'; readonly session: Session }
-  | { readonly type: 'connection-established'; readonly connection: Connection }
-  | { readonly type: 'connection-reconnecting'; readonly connection: Connection; readonly error: HeddleError }
-  | { readonly type: 'connection-reconnected'; readonly connection: Connection }
   | {
+      /** No service could be reached, or none decided in time. */
+      readonly type: 'session-refused';
+      /** The session. */
+      readonly session: Session;
+      /** Why. */
+      readonly error: HeddleError;
+    }
+  | {
+      /** The service names others, which are asked next. */
+      readonly type: 'session-redirected';
+      /** The session. */
+      readonly session: Session;
+      /** Their URIs, in the order in which they are asked. */
+      readonly services: readonly string[];
+    }
+  | {
+      /** The last of everything: the session is over in this context. */
+      readonly type: 'session-teardown';
+      /** The session. */
+      readonly session: Session;
+    }
+  | {
+      /** Messages flow. */
+      readonly type: 'connection-established';
+      /** The connection. */
+      readonly connection: Connection;
+    }
+  | {
+      /** The wire was lost and is looked for again; what is sent meanwhile waits. */
+      readonly type: 'connection-reconnecting';
+      /** The connection. */
+      readonly connection: Connection;
+      /** How the wire was lost. */
+      readonly error: HeddleError;
+    }
+  | {
+      /** The wire is back: nothing was lost, and nothing is delivered twice. */
+      readonly type: 'connection-reconnected';
+      /** The connection. */
+      readonly connection: Connection;
+    }
+  | {
+      /** The connection ended because one side asked for it. */
       readonly type: 'connection-closed';
+      /** The connection. */
       readonly connection: Connection;
       /** Whether the peer asked for it. */
       readonly byPeer: boolean;
     }
-  | { readonly type: 'connection-disconnected'; readonly connection: Connection; readonly error: HeddleError }
-  | { readonly type: 'connection-error'; readonly connection: Connection; readonly error: HeddleError }
-  | { readonly type: 'connection-teardown'; readonly connection: Connection }
+  | {
+      /** The wire or the peer was lost. */
+      readonly type: 'connection-disconnected';
+      /** The connection. */
+      readonly connection: Connection;
+      /** How. */
+      readonly error: HeddleError;
+    }
+  | {
+      /** The peer broke the protocol. */
+      readonly type: 'connection-error';
+      /** The connection. */
+      readonly connection: Connection;
+      /** How. */
+      readonly error: HeddleError;
+    }
+  | {
+      /** The connection is over: no event of it follows. */
+      readonly type: 'connection-teardown';
+      /** The connection. */
+      readonly connection: Connection;
+    }
   | {
       /** A message went wrong. */
       readonly type: 'message-error';
+      /** The connection. */
       readonly connection: Connection;
       /**
        * `flushed`: the connection ended before the message was sent. `discarded`: a response had nowhere to go.
        * `handler`: the handler of a one-way message threw.
        */
       readonly status: 'flushed' | 'discarded' | 'handler';
+      /** Whether this side was to send the message, or received it. */
       readonly direction: 'out' | 'in';
+      /** What the message was; what becomes of a request its promise or waiter tells. */
       readonly kind: 'one-way' | 'response';
+      /** What went wrong. */
       readonly error: HeddleError;
       /** What was to be sent, where it is at hand: encoded as it would have travelled. */
       readonly payload?: Payload;

@@ -5,8 +5,11 @@ import type { SessionEvent } from './events.js';
 
 /** What is known of a large message before its data has arrived. */
 export interface IncomingData {
+  /** The connection that it comes by. */
   readonly connection: Connection;
+  /** What the message is. */
   readonly kind: MessageKind;
+  /** Bytes of its data. */
   readonly lengthBytes: number;
 }
 

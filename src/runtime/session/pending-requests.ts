@@ -6,6 +6,7 @@ import type { Message } from '../message/message.js';
 export interface RequestWaiter {
   /** The response; valid until the call returns unless kept. */
   onResponse(message: Message): void;
+  /** Why there is none: a deadline, a cancel, the connection's end, or what the handler on the other side threw. */
   onError(error: HeddleError): void;
 }
 

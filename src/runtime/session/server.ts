@@ -10,7 +10,7 @@ import type { SessionLayer } from './session-layer.js';
 import { SessionRequest } from './session-request.js';
 import { required, type SetupBody } from './setup-body.js';
 
-/** What {@link SessionLayer.listen} takes beside the URI. */
+/** What `context.listen` takes beside the URI. */
 export interface ListenOptions extends SessionHandlers {
   /**
    * A client wants a session: accept it, reject it or redirect it, now or later. Without this handler every session is

@@ -19,7 +19,9 @@ export interface TicketTerms {
  * It can be handed out before the session is established: who joins by it waits until it is.
  */
 export interface SessionTicket {
+  /** The session's name. */
   readonly sessionId: string;
+  /** What the contexts of the session share: whether it is established, its terms, the next connection's number. */
   readonly shared: SharedArrayBuffer;
 }
 
