@@ -1,3 +1,5 @@
+import { HeddleError } from '../../errors.js';
+
 const indexBits = 20;
 const indexMask = (1 << indexBits) - 1;
 const generationMask = (1 << (31 - indexBits)) - 1;
@@ -15,7 +17,14 @@ export class ConnectionTable<Entry> {
 
   /** Enters what `make` returns for the id that it gets. Ids are positive; 0 is never one. */
   add<Made extends Entry>(make: (id: number) => Made): Made {
-    const slot = this.#free.pop() ?? this.#entries.push(undefined) - 1;
+    const slot = this.#free.pop() ?? this.#entries.length;
+    if (slot > indexMask) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_STATE',
+        `this context has connections=${this.size}, the most there can be: close some, or use more contexts`,
+        { details: { connections: this.size } },
+      );
+    }
     this.#generations[slot] ??= 0;
     const entry = make(slot | (this.#generations[slot] << indexBits));
     this.#entries[slot] = entry;

@@ -541,6 +541,9 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** @internal One record of this connection. */
   receive(link: Link, kind: number, block: MemoryBlock, start: number, length: number): void {
+    if (!this.outbound.isOnline) {
+      throw new HeddleError('ERR_HEDDLE_PROTOCOL', `a record of kind=${kind} came before the connection was online`);
+    }
     this.inbound.receive(link, kind, block, start, length);
   }
 
@@ -554,7 +557,18 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** @internal */
   assignBuffer(kind: MessageKind, lengthBytes: number): SharedBuffer | Uint8Array | undefined {
-    return this.#parent.handlers.onAssignBuffer?.({ connection: this, kind, lengthBytes });
+    let assigned: SharedBuffer | Uint8Array | undefined;
+    this.#guard(() => {
+      const picked = this.#parent.handlers.onAssignBuffer?.({ connection: this, kind, lengthBytes });
+      if (picked !== undefined && picked.length < lengthBytes) {
+        throw new HeddleError(
+          'ERR_HEDDLE_INVALID_ARGUMENT',
+          `onAssignBuffer gave ${picked.length} bytes for a message of lengthBytes=${lengthBytes}: the pool's are used`,
+        );
+      }
+      assigned = picked;
+    });
+    return assigned;
   }
 
   /** @internal */
@@ -687,7 +701,9 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** @internal */
   respondError(message: Message, error: unknown): void {
-    this.#respond(message, writeError(error), MessageFlag.error, noOptions);
+    // The requester must learn of it, however little it takes.
+    const limitBytes = this.outbound.credits?.peerDepthBytes ?? 0;
+    this.#respond(message, writeError(error, limitBytes), MessageFlag.error, noOptions);
   }
 
   #respond(message: Message, payload: Payload, flags: number, options: SendOptions): void {

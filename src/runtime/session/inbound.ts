@@ -89,7 +89,9 @@ export class Inbound {
   interrupt(): void {
     const assembly = this.#assembly;
     this.#assembly = undefined;
-    if (assembly?.message.large instanceof SharedBuffer) assembly.message.large.release();
+    this.#skipping = false;
+    const large = assembly?.message.large;
+    if (large instanceof SharedBuffer && large.isHeld) large.release();
   }
 
   /** One record of a connection's kind. `length` has been checked to hold at least the fixed part. */
@@ -102,13 +104,13 @@ export class Inbound {
     if (kind <= lastSequencedKind) {
       const ahead = (int32[word + 3] - this.expectedSerial) | 0;
       if (ahead !== 0 || this.#assembly !== undefined) {
-        if (ahead < 0) {
+        if (ahead < 0 && this.#assembly === undefined) {
           this.#suppress(link, flags);
           return;
         }
         throw new HeddleError(
           'ERR_HEDDLE_PROTOCOL',
-          ahead === 0
+          ahead <= 0
             ? 'the peer sent a message before the data of the large one before it was complete'
             : `the peer skipped serial numbers: expected=${this.expectedSerial} got=${int32[word + 3]}`,
         );
@@ -169,6 +171,8 @@ export class Inbound {
   #deliver(kind: number, message: Message): void {
     const messageClass = kind === RecordKind.response ? responseClass : postClass;
     if (!this.ledger.receive(messageClass, message.chargedBytes)) {
+      if (message.large instanceof SharedBuffer) message.large.release();
+      message.large = undefined;
       throw new HeddleError(
         'ERR_HEDDLE_PROTOCOL',
         `the peer sent more than its credits: held messages=${this.ledger.heldMessages[messageClass]} ` +
@@ -206,7 +210,7 @@ export class Inbound {
         owner.onFinAck();
         break;
       case RecordKind.fragment:
-        this.#takeFragment(block, start + messageHeaderBytes, start + length);
+        this.#takeFragment(reference, block, start + messageHeaderBytes, start + length);
         break;
       case RecordKind.ping:
         owner.onPing();
@@ -263,13 +267,13 @@ export class Inbound {
       if (target === undefined) message.large = moved;
       else {
         message.large = target;
-        checkedTarget(target, lengthBytes).set(moved.bytes);
+        targetBytes(target, lengthBytes).set(moved.bytes);
         moved.release();
       }
       return true;
     }
     message.large = this.#owner.assignBuffer(message.kind, lengthBytes) ?? this.#host.pool.allocate(lengthBytes);
-    const target = checkedTarget(message.large, lengthBytes);
+    const target = targetBytes(message.large, lengthBytes);
     this.#skipping = false;
     if (lengthBytes === 0) {
       this.#advance();
@@ -281,11 +285,17 @@ export class Inbound {
     return false;
   }
 
-  #takeFragment(block: MemoryBlock, start: number, end: number): void {
+  #takeFragment(offset: number, block: MemoryBlock, start: number, end: number): void {
     const assembly = this.#assembly;
     if (assembly === undefined) {
       if (this.#skipping) return;
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent data that belongs to no message');
+    }
+    if (offset !== assembly.received) {
+      throw new HeddleError(
+        'ERR_HEDDLE_PROTOCOL',
+        `the peer skipped or repeated data of a message: expected offset=${assembly.received} got=${offset}`,
+      );
     }
     if (assembly.received + (end - start) > assembly.message.length) {
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent more data than it announced');
@@ -319,15 +329,9 @@ export function adoptMoved(link: Link, pool: SlabPool, bytes: Buffer, at: number
   );
 }
 
-/** The bytes of what a user picked for incoming data, exactly as long as the data. */
-function checkedTarget(target: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
+/** The bytes of what data lands in, exactly as long as the data. */
+function targetBytes(target: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
   const bytes = target instanceof Uint8Array ? target : target.bytes;
-  if (bytes.length < lengthBytes) {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_ARGUMENT',
-      `onAssignBuffer gave ${bytes.length} bytes for a message of lengthBytes=${lengthBytes}`,
-    );
-  }
   return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, lengthBytes);
 }
 
@@ -354,16 +358,23 @@ export function readError(message: Message): RemoteError {
 /** Longest stack that travels; the rest is cut. */
 const maximumStackCharacters = 2000;
 
-/** An error as the data of a response: JSON, whatever the codec, so that both sides always understand it. */
-export function writeError(error: unknown): Buffer {
+/**
+ * An error as the data of a response: JSON, whatever the codec, so that both sides always understand it. What exceeds
+ * `limitBytes` goes: first the stack, then the end of the message, in the end all.
+ */
+export function writeError(error: unknown, limitBytes: number): Buffer {
   const source = error instanceof Error ? error : new Error(String(error));
   const code = (source as { code?: unknown }).code;
-  return Buffer.from(
-    JSON.stringify({
-      name: source.constructor?.name ?? source.name,
-      message: source.message.slice(0, maximumStackCharacters),
-      code: typeof code === 'string' ? code : undefined,
-      stack: source.stack?.slice(0, maximumStackCharacters),
-    }),
-  );
+  const name = source.constructor?.name ?? source.name;
+  const fields = {
+    name,
+    message: source.message.slice(0, maximumStackCharacters),
+    code: typeof code === 'string' ? code : undefined,
+  };
+  const stack = source.stack?.slice(0, maximumStackCharacters);
+  for (const some of [{ ...fields, stack }, fields, { ...fields, message: fields.message.slice(0, 100) }, { name }]) {
+    const bytes = Buffer.from(JSON.stringify(some));
+    if (bytes.length <= limitBytes) return bytes;
+  }
+  return Buffer.alloc(0);
 }

@@ -76,6 +76,8 @@ export class Outbound {
   /** The record whose data is being streamed; undefined when it is sent again after a reconnect. */
   #streamingRecord: QueuedRecord | undefined;
   #finWanted = false;
+  /** Nothing new may be sent: the straight way stays shut. */
+  #isClosing = false;
   #readyWaiters: (() => void)[] = [];
   /** Size of the last encoded value: a guess for the next one. */
   #encodedBytes = 128;
@@ -261,6 +263,7 @@ export class Outbound {
   /** Sends the fin once everything queued before it has been placed. */
   queueFin(): void {
     this.#finWanted = true;
+    this.#isClosing = true;
     this.pump();
   }
 
@@ -273,7 +276,10 @@ export class Outbound {
   /** Takes a request that has not been placed yet out of the queue. */
   removeQueuedRequest(requestId: number): QueuedRecord | undefined {
     const record = this.posts.remove((one) => one.kind === RecordKind.request && one.reference === requestId);
-    record?.large?.release();
+    if (record === undefined) return undefined;
+    record.large?.release();
+    // It may have held up others, the fin, or who waits for the queue to be empty.
+    this.pump();
     return record;
   }
 
@@ -298,7 +304,7 @@ export class Outbound {
     if (this.ledger.isAnnouncementDue) this.announceCredits();
     const idle = this.#streaming === undefined && this.isOnline && !this.retransmitter;
     this.straightAnswers = idle && this.answers.length === 0;
-    this.straightPosts = idle && this.posts.length === 0;
+    this.straightPosts = idle && this.posts.length === 0 && !this.#isClosing;
     if (this.posts.length === 0 && this.#readyWaiters.length > 0) this.#resolveReady();
     if (placedBefore !== this.nextSerial || hadStreamed !== this.#streamedBytes) this.#host.batch(this.wire);
   }
@@ -484,7 +490,7 @@ export class Outbound {
     while (this.#streamedBytes < large.length) {
       const end = Math.min(this.#streamedBytes + limit, large.length);
       const piece = bytes.subarray(this.#streamedBytes, end);
-      if (!this.#place(RecordKind.fragment, 0, 0, undefined, piece, false)) return false;
+      if (!this.#place(RecordKind.fragment, 0, this.#streamedBytes, undefined, piece, false)) return false;
       this.#streamedBytes = end;
     }
     const record = this.#streamingRecord;

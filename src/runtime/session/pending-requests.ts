@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../clock.js';
-import type { HeddleError } from '../../errors.js';
+import { HeddleError } from '../../errors.js';
 import type { Message } from '../message/message.js';
 
 /** Who waits for the response to a request. Exactly one of the two is called, once. */
@@ -22,6 +22,8 @@ const indexBits = 20;
 const indexMask = (1 << indexBits) - 1;
 const generationMask = (1 << (31 - indexBits)) - 1;
 const none = -1;
+/** Longest time that a timer of Node.js can be set to; what is due later is looked at again then. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /** Requests with the same time to wait, oldest first: the head is always the next to expire. */
 interface DeadlineList {
@@ -103,6 +105,13 @@ export class PendingRequests {
 
   #grow(): number {
     const slot = this.#waiters.length;
+    if (slot > indexMask) {
+      throw new HeddleError(
+        'ERR_HEDDLE_SEND_QUEUE_FULL',
+        `this context waits for the responses to ${slot} requests, the most there can be: wait for some first`,
+        { details: { requests: slot } },
+      );
+    }
     this.#waiters.push(undefined);
     this.#owners.push(undefined);
     this.#lists.push(undefined);
@@ -153,7 +162,8 @@ export class PendingRequests {
    * the request. It is a background timer while empty, so that it keeps no process alive: see `holdsProcess`.
    */
   #arm(list: DeadlineList, delayMs: number): Timer {
-    return this.#clock.setTimer(Math.max(1, Math.ceil(delayMs)), () => this.#expire(list), true);
+    const timerMs = Math.min(Math.max(1, Math.ceil(delayMs)), longestTimerMs);
+    return this.#clock.setTimer(timerMs, () => this.#expire(list), true);
   }
 
   #expire(list: DeadlineList): void {

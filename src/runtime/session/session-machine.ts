@@ -72,8 +72,8 @@ const machine = setup({
     },
     online: { on: { close: 'closing', lastConnectionGone: 'closed' } },
     // A session that was refused or rejected has one thing left: its lead connection's teardown.
-    rejected: { on: { close: 'closed', lastConnectionGone: 'closed' } },
-    refused: { on: { close: 'closed', lastConnectionGone: 'closed' } },
+    rejected: { on: { lastConnectionGone: 'closed' } },
+    refused: { on: { lastConnectionGone: 'closed' } },
     closing: { on: { lastConnectionGone: 'closed' } },
     closed: { type: 'final', entry: ['tearDown'] },
   },
