@@ -32,6 +32,13 @@ export const errorCodes = {
   ERR_HEDDLE_CONTEXT_LOST: 'the context exited, crashed, ran out of memory or was terminated',
   ERR_HEDDLE_CONTEXT_START: 'the context could not start: its module failed to load or its main function threw',
   ERR_HEDDLE_CPU_NOT_HONOURED: 'the thread could not be bound to the CPU that was asked for; it runs on any',
+  ERR_HEDDLE_ACTOR_STOPPED: 'the actor was stopped, or never was: it takes no messages',
+  ERR_HEDDLE_ACTOR_FAILED: 'the actor failed, and its supervisor did not let it go on',
+  ERR_HEDDLE_MAILBOX_FULL: 'the mailbox of the actor is at its capacity; wait for ready()',
+  ERR_HEDDLE_UNKNOWN_MESSAGE: 'the actor has no handler of that name',
+  ERR_HEDDLE_UNKNOWN_ACTOR_TYPE: 'the module does not define an actor of that name',
+  ERR_HEDDLE_DEADLOCK: 'the actor asked itself while it handles a message: the answer could never come',
+  ERR_HEDDLE_NAME_IN_USE: 'another actor has that name',
   ERR_HEDDLE_TRANSPORT_UNAVAILABLE: 'that transport cannot run here; the message says what to install',
 } as const;
 

@@ -62,6 +62,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   readonly #transportList: readonly Transport[];
   readonly #shm: ShmTransport;
   readonly #activity: Int32Array;
+  readonly #outstandingWork: (() => boolean)[] = [];
   #options: ContextOptions;
   #stopping: Promise<void> | undefined;
   #isStopped = false;
@@ -209,6 +210,16 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     this.#dutyCycle.addWork(work);
   }
 
+  /** @internal A promise was settled: the turn ends soon, so that its reactions run. */
+  endTurnSoon(): void {
+    this.#dutyCycle.endTurnSoon();
+  }
+
+  /** @internal Adds someone to ask whether something is under way that keeps the process from exiting by itself. */
+  addOutstandingWork(probe: () => boolean): void {
+    this.#outstandingWork.push(probe);
+  }
+
   /** Ends the context's sleep, if it sleeps. */
   wake(): void {
     this.#dutyCycle.wake();
@@ -252,7 +263,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * sleeping context has not been woken for yet, and its event loop does not show them.
    */
   hasOutstandingWork(): boolean {
-    return this.#shm.hasWork() || this.#sessions.hasOutstandingWork;
+    return this.#shm.hasWork() || this.#sessions.hasOutstandingWork || this.#outstandingWork.some((probe) => probe());
   }
 
   /** @internal */

@@ -13,11 +13,21 @@ const codecs = new Map<string, Codec>([
  * @throws ERR_HEDDLE_INVALID_ARGUMENT when another codec has that name.
  */
 export function registerCodec(codec: Codec): void {
-  const known = codecs.get(codec.name);
+  registerCodecAs(codec.name, codec);
+}
+
+/** As {@link registerCodec}, under a key of its own: for codecs that belong to one context, where a thread has several. */
+export function registerCodecAs(key: string, codec: Codec): void {
+  const known = codecs.get(key);
   if (known !== undefined && known !== codec) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `codec=${codec.name} is taken: give yours another name`);
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `codec=${key} is taken: give yours another name`);
   }
-  codecs.set(codec.name, codec);
+  codecs.set(key, codec);
+}
+
+/** Forgets what {@link registerCodecAs} entered. */
+export function unregisterCodec(key: string): void {
+  codecs.delete(key);
 }
 
 /** The codec of that name. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */

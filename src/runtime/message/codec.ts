@@ -27,7 +27,7 @@ export const maximumEncodedBytes = 2 ** 30;
 const firstEncodeBytes = 64 * 1024;
 
 /** One decoder for the thread: it remembers short strings. */
-const decoder = new ValueDecoder();
+export const valueDecoder = new ValueDecoder();
 
 function encodeFailed(value: unknown, cause: unknown): HeddleError {
   const found = findUnsendable(value);
@@ -99,7 +99,7 @@ export const compactCodec: Codec = {
   decode(source, start, end) {
     requireRange(source, start, end);
     try {
-      return decoder.decode(source, start, end);
+      return valueDecoder.decode(source, start, end);
     } catch (cause) {
       throw decodeFailed(cause, 'compact');
     }

@@ -7,6 +7,7 @@ import {
   floatScratchBytes,
   maximumDepth,
   type NativeStrings,
+  type ReferenceReader,
   tag,
   typedArrayKinds,
 } from './value-format.js';
@@ -25,17 +26,23 @@ export class ValueDecoder {
   #source: Buffer = Buffer.alloc(0);
   #position = 0;
   #end = 0;
+  #readReference: ReferenceReader | undefined;
   readonly #strings = new Array<string>(cacheEntries).fill('');
 
-  /** Reads the one value that lies from `start` to `end`. Throws `ERR_HEDDLE_CODEC` or what constructors throw. */
-  decode(source: Buffer, start: number, end: number): unknown {
+  /**
+   * Reads the one value that lies from `start` to `end`. Throws `ERR_HEDDLE_CODEC` or what constructors throw, and
+   * refuses references unless there is someone to read them.
+   */
+  decode(source: Buffer, start: number, end: number, readReference?: ReferenceReader): unknown {
     // No user code runs while reading, except for Error.prepareStackTrace: so the state is put back all the same.
     const outerSource = this.#source;
     const outerPosition = this.#position;
     const outerEnd = this.#end;
+    const outerReadReference = this.#readReference;
     this.#source = source;
     this.#position = start;
     this.#end = end;
+    this.#readReference = readReference;
     try {
       const value = this.#read(0);
       if (this.#position !== end) throw this.#malformed('bytes are left over');
@@ -44,6 +51,7 @@ export class ValueDecoder {
       this.#source = outerSource;
       this.#position = outerPosition;
       this.#end = outerEnd;
+      this.#readReference = outerReadReference;
     }
   }
 
@@ -260,6 +268,11 @@ export class ValueDecoder {
       }
       case tag.error:
         return this.#error(this.#items(depth));
+      case tag.reference: {
+        const items = this.#items(depth);
+        if (this.#readReference === undefined) throw this.#malformed('a reference where none is expected');
+        return this.#readReference(items);
+      }
       default:
         throw this.#malformed('an unknown tag');
     }

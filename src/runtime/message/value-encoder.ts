@@ -2,6 +2,7 @@ import { HeddleError } from '../../errors.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import {
   arrayBufferKind,
+  asReference,
   dataViewKind,
   floatScratch,
   floatScratchBytes,
@@ -272,6 +273,10 @@ function writeTaggedArray(
 /** What is neither a plain object nor an array. */
 function writeSpecial(value: object, target: Buffer, position: number, end: number, depth: number): number {
   if (ArrayBuffer.isView(value)) return writeView(value, target, position, end);
+  const reference = (value as { [asReference]?: () => readonly unknown[] })[asReference];
+  if (reference !== undefined) {
+    return writeTaggedArray(tag.reference, reference.call(value), target, position, end, depth);
+  }
   if (value instanceof Date) {
     if (position + 10 > end) return -1;
     target[position] = 0xd7;

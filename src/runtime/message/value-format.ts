@@ -19,6 +19,7 @@
  *   Set              d4 's' 00, then an array
  *   RegExp           d4 'x' 00, then an array: source, flags
  *   Error            d4 'e' 00, then an array: name, message, stack, code, cause, errors
+ *   reference        d4 'r' 00, then an array: whatever `asReference` of the object gave
  * ```
  *
  * Numbers of more than one byte are big-endian, as MessagePack has them. Every message stands alone: nothing in it
@@ -33,7 +34,17 @@ export const tag = {
   set: 0x73,
   regExp: 0x78,
   error: 0x65,
+  reference: 0x72,
 } as const;
+
+/**
+ * An object with this method travels as a reference: as what the method returns, made into an object again by the
+ * receiving side's {@link ReferenceReader}.
+ */
+export const asReference = Symbol('heddle.asReference');
+
+/** Makes an object of what {@link asReference} returned on the other side. Checks its argument: it is from the wire. */
+export type ReferenceReader = (items: readonly unknown[]) => object;
 
 /** How deep values may be nested, both ways: past it lies a cycle, or a peer that wants to exhaust the stack. */
 export const maximumDepth = 256;

@@ -11,11 +11,11 @@ export interface RequestWaiter {
 }
 
 /** Whose requests they are: a connection. */
-export interface RequestOwner {
+export interface RequestOwner<Waiter = RequestWaiter> {
   /** Requests of this owner that have no response yet. */
   pendingRequests: number;
   /** The request's deadline has passed: it is no longer pending, and the waiter must be told. */
-  onDeadline(requestId: number, waiter: RequestWaiter): void;
+  onDeadline(requestId: number, waiter: Waiter): void;
 }
 
 const indexBits = 20;
@@ -38,10 +38,10 @@ interface DeadlineList {
  * that a late or forged response finds nothing. Adding and taking a request allocates nothing: the deadline lists run
  * through the slots, one list for each length of time to wait, and one timer for each list.
  */
-export class PendingRequests {
+export class PendingRequests<Waiter = RequestWaiter> {
   readonly #clock: Clock;
-  #waiters: (RequestWaiter | undefined)[] = [];
-  #owners: (RequestOwner | undefined)[] = [];
+  #waiters: (Waiter | undefined)[] = [];
+  #owners: (RequestOwner<Waiter> | undefined)[] = [];
   #lists: (DeadlineList | undefined)[] = [];
   #expiresMicros: number[] = [];
   #generation: number[] = [];
@@ -57,7 +57,7 @@ export class PendingRequests {
   }
 
   /** Enters a request and returns its id; `timeoutMs` may be Infinity. */
-  add(owner: RequestOwner, waiter: RequestWaiter, timeoutMs: number): number {
+  add(owner: RequestOwner<Waiter>, waiter: Waiter, timeoutMs: number): number {
     let slot = this.#freeHead;
     if (slot === none) slot = this.#grow();
     else this.#freeHead = this.#next[slot];
@@ -71,7 +71,7 @@ export class PendingRequests {
   }
 
   /** Takes the request out and returns its waiter; undefined when this owner has no such request. */
-  take(owner: RequestOwner, requestId: number): RequestWaiter | undefined {
+  take(owner: RequestOwner<Waiter>, requestId: number): Waiter | undefined {
     const slot = requestId & indexMask;
     if (
       requestId < 0 ||
@@ -89,13 +89,13 @@ export class PendingRequests {
   }
 
   /** Whether this owner waits for a response to `requestId`. */
-  has(owner: RequestOwner, requestId: number): boolean {
+  has(owner: RequestOwner<Waiter>, requestId: number): boolean {
     const slot = requestId & indexMask;
     return requestId >= 0 && this.#owners[slot] === owner && this.#generation[slot] === requestId >> indexBits;
   }
 
   /** Takes all requests of `owner` out, in the order of their slots, and hands their waiters to `callback`. */
-  takeAll(owner: RequestOwner, callback: (waiter: RequestWaiter) => void): void {
+  takeAll(owner: RequestOwner<Waiter>, callback: (waiter: Waiter) => void): void {
     for (let slot = 0; owner.pendingRequests > 0 && slot < this.#owners.length; slot++) {
       if (this.#owners[slot] !== owner) continue;
       const waiter = this.take(owner, slot | (this.#generation[slot] << indexBits));
@@ -122,7 +122,7 @@ export class PendingRequests {
     return slot;
   }
 
-  #free(slot: number, owner: RequestOwner): void {
+  #free(slot: number, owner: RequestOwner<Waiter>): void {
     this.#waiters[slot] = undefined;
     this.#owners[slot] = undefined;
     this.#generation[slot] = (this.#generation[slot] + 1) & generationMask;
@@ -171,9 +171,9 @@ export class PendingRequests {
     const nowMicros = this.#clock.nowMicros();
     while (list.head !== none && this.#expiresMicros[list.head] <= nowMicros) {
       const slot = list.head;
-      const owner = this.#owners[slot] as RequestOwner;
+      const owner = this.#owners[slot] as RequestOwner<Waiter>;
       const requestId = slot | (this.#generation[slot] << indexBits);
-      const waiter = this.take(owner, requestId) as RequestWaiter;
+      const waiter = this.take(owner, requestId) as Waiter;
       owner.onDeadline(requestId, waiter);
     }
     if (list.head !== none) list.timer ??= this.#arm(list, (this.#expiresMicros[list.head] - nowMicros) / 1000);
