@@ -64,8 +64,10 @@ export const RecordKind = {
   /** Keepalive probe and its answer. */
   ping: 25,
   pong: 26,
-  /** A piece of a large message's data, following the message that announced it. */
+  /** A piece of a large message's data, following the message that announced it; `reference` is its offset there. */
   fragment: 27,
+  /** The sender has a message for which its credits do not suffice: what has been released should be announced. */
+  creditsWanted: 28,
 
   /** Client to server, on the lead connection: opens a session. */
   sessionSetup: 32,
@@ -89,7 +91,7 @@ export const RecordKind = {
 /** Kinds up to this one are sequenced: they carry serial numbers and are sent again after a reconnect. */
 export const lastSequencedKind = RecordKind.finAck;
 /** Kinds up to this one belong to a connection; those above are about making one. */
-export const lastConnectionKind = RecordKind.fragment;
+export const lastConnectionKind = RecordKind.creditsWanted;
 /** Kinds up to this one take credits. */
 export const lastCreditedKind = RecordKind.response;
 

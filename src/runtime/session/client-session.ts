@@ -41,6 +41,7 @@ export class ClientSession extends Session {
   #rejection: { reason: string; privateData: Buffer } | undefined;
   #resumeDeadlineMicros = 0;
   #resumeTimer: Timer | undefined;
+  #joinTimer: Timer | undefined;
 
   constructor(layer: SessionLayer, uri: string, connect: ConnectOptions, joining?: SessionTicket) {
     super(layer, joining?.sessionId ?? randomBytes(16).toString('hex'), uri, connect);
@@ -127,7 +128,7 @@ export class ClientSession extends Session {
     try {
       const terms = readTicket(ticket);
       if (terms === undefined) {
-        this.layer.clock.setTimer(ticketPollMs, () => this.#join(ticket));
+        this.#joinTimer = this.layer.clock.setTimer(ticketPollMs, () => this.#join(ticket));
         return;
       }
       this.uri = terms.uri;
@@ -268,6 +269,7 @@ export class ClientSession extends Session {
     this.#settleTicket();
     this.#deadline.cancel();
     this.#resumeTimer?.cancel();
+    this.#joinTimer?.cancel();
     this.layer.forgetClientSession(this);
   }
 

@@ -1,3 +1,4 @@
+import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
@@ -65,8 +66,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   options: ConnectionOptions;
   /** @internal */
   pendingRequests = 0;
-  /** @internal How often it has lost its wire. */
-  resumeCount = 0;
+  /** @internal Ends the waiting for a client to come back. */
+  resumeLimit: Timer | undefined;
   /** @internal The link that records of this connection may come by. */
   link: Link | undefined;
   /** @internal The portal it was made through: where to knock after a loss of the wire. */
@@ -425,15 +426,16 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
           this.#emit({ type: 'connection-established', connection: this });
           break;
         case 'announceReconnected':
+          this.resumeLimit?.cancel();
           this.#endError = undefined;
           this.#goOnline();
           this.#emit({ type: 'connection-reconnected', connection: this });
           break;
         case 'announceReconnecting':
-          this.resumeCount++;
           this.#goOffline();
           this.#emit({ type: 'connection-reconnecting', connection: this, error: this.#theEndError() });
-          this.#parent.onConnectionResuming(this);
+          // Unless the event's handler has ended it.
+          if (this.isResuming) this.#parent.onConnectionResuming(this);
           break;
         case 'announceClosed':
           this.#emit({ type: 'connection-closed', connection: this, byPeer: this.#closedByPeer });
@@ -495,6 +497,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   #tearDown(): void {
     this.#cancelCloseTimer?.();
+    this.resumeLimit?.cancel();
     this.#emit({ type: 'connection-teardown', connection: this });
     this.#rejectOnline(this.#theEndError());
     this.#parent.onConnectionOver(this);
@@ -755,6 +758,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       payload,
       context,
     });
+    // It was given away with the answer: whoever wanted it back has taken it by now.
+    if (payload instanceof SharedBuffer && payload.isHeld) payload.release();
   }
 
   /** @internal */
@@ -862,7 +867,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** @internal */
   onCredits(): void {
-    if (!this.outbound.straightPosts || !this.outbound.straightAnswers) this.outbound.pump();
+    this.outbound.creditsArrived();
   }
 
   /** @internal */

@@ -22,6 +22,10 @@ export class ReleaseLedger {
   /** Released and not yet announced to the peer, over both classes. */
   unannouncedMessages = 0;
   unannouncedBytes = 0;
+  /** The peer has a message that waits: whatever is released is worth telling at once. */
+  isPeerWaiting = false;
+  /** Sequenced records received since the peer was told of any: it may keep copies of them. */
+  unacknowledgedRecords = 0;
 
   constructor(depthMessages: number, depthBytes: number) {
     this.depthMessages = depthMessages;
@@ -46,13 +50,15 @@ export class ReleaseLedger {
     return this.isAnnouncementDue;
   }
 
-  /** Half the depth has been released since the peer was told: it may be waiting. */
+  /** Half the depth has been released since the peer was told, or anything and the peer is known to wait. */
   get isAnnouncementDue(): boolean {
+    if (this.isPeerWaiting) return this.unannouncedMessages > 0;
     return this.unannouncedMessages * 2 >= this.depthMessages || this.unannouncedBytes * 2 >= this.depthBytes;
   }
 
   /** Enough has been released to be worth 24 bytes in a message that goes that way anyway. */
   get isWorthCarrying(): boolean {
+    if (this.isPeerWaiting) return this.unannouncedMessages > 0;
     return this.unannouncedMessages * 8 >= this.depthMessages || this.unannouncedBytes * 8 >= this.depthBytes;
   }
 
@@ -60,6 +66,9 @@ export class ReleaseLedger {
   announced(): void {
     this.unannouncedMessages = 0;
     this.unannouncedBytes = 0;
+    this.unacknowledgedRecords = 0;
+    // A peer to which it is not enough says so again.
+    this.isPeerWaiting = false;
   }
 }
 

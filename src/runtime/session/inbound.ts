@@ -51,6 +51,9 @@ interface Assembly {
   received: number;
 }
 
+/** Sequenced records after which a peer that keeps copies of them is told that they have arrived. */
+const maximumUnacknowledged = 256;
+
 const kinds: readonly MessageKind[] = ['one-way', 'request', 'response'];
 
 /**
@@ -157,6 +160,10 @@ export class Inbound {
   #advance(): void {
     this.expectedSerial = (this.expectedSerial + 1) | 0;
     this.#outbound.expectedSerial = this.expectedSerial;
+    // Receipts and cancels take no credits: without this a peer that keeps copies would keep them for ever.
+    if (this.#outbound.retransmitter !== undefined && ++this.ledger.unacknowledgedRecords >= maximumUnacknowledged) {
+      this.#owner.onReleaseDue();
+    }
   }
 
   /** As `#deliver`, for the few messages whose way and handler are timed. */
@@ -214,6 +221,10 @@ export class Inbound {
         break;
       case RecordKind.ping:
         owner.onPing();
+        break;
+      case RecordKind.creditsWanted:
+        this.ledger.isPeerWaiting = true;
+        if (this.ledger.isAnnouncementDue) owner.onReleaseDue();
         break;
       case RecordKind.credit:
       case RecordKind.pong:

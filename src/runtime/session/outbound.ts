@@ -40,6 +40,8 @@ const timedEvery = 64;
 const timedMask = timedEvery - 1;
 /** Data of a large message goes over a wire in pieces of at most this many bytes. */
 const maximumFragmentBytes = 64 * 1024;
+/** What stands in a record for the data of a large message. */
+const descriptorBytes = 24;
 /** What a record costs beside its data at the most. */
 const overheadBytes = messageHeaderBytes + creditExtensionBytes;
 
@@ -76,6 +78,8 @@ export class Outbound {
   /** The record whose data is being streamed; undefined when it is sent again after a reconnect. */
   #streamingRecord: QueuedRecord | undefined;
   #finWanted = false;
+  /** The peer knows that a message waits for more bytes than it has announced. */
+  #creditsAsked = false;
   /** Nothing new may be sent: the straight way stays shut. */
   #isClosing = false;
   #readyWaiters: (() => void)[] = [];
@@ -94,6 +98,7 @@ export class Outbound {
   /** Takes up a wire, new or after the loss of another. Sending starts with `goOnline`. */
   attach(wire: Wire, remoteId: number): void {
     this.wire = wire;
+    this.#creditsAsked = false;
     this.#writer = wire.link.writer;
     this.remoteId = remoteId;
     this.applyOptions();
@@ -255,6 +260,12 @@ export class Outbound {
     return placed;
   }
 
+  /** The peer has announced what it released. */
+  creditsArrived(): void {
+    this.#creditsAsked = false;
+    if (!this.straightPosts || !this.straightAnswers) this.pump();
+  }
+
   /** Tells the peer what has been released; when there is no room the next pump does it. */
   announceCredits(): void {
     this.placeUnsequenced(RecordKind.credit);
@@ -291,7 +302,7 @@ export class Outbound {
 
   /** Places what waits, as far as credits and room allow. */
   pump(): void {
-    if (!this.isOnline) return;
+    if (!this.isOnline || this.wire.isBlocked) return;
     const placedBefore = this.nextSerial;
     const hadStreamed = this.#streamedBytes;
     // Nothing may come between the fragments of a large message: not even what a callback sends meanwhile.
@@ -431,8 +442,19 @@ export class Outbound {
         }
         if (credits.messages[messageClass] <= 0 || credits.bytes[messageClass] < record.chargedBytes) {
           this.#host.statistics.add('creditStalls');
+          // The peer announces by halves of its depth: the other half may be what this message needs.
+          if (credits.messages[messageClass] > 0 && !this.#creditsAsked) {
+            this.#creditsAsked = this.placeUnsequenced(RecordKind.creditsWanted);
+          }
           return true;
         }
+      }
+      const misfit = this.#fitToLink(record);
+      if (misfit !== undefined) {
+        queue.shift();
+        record.large?.release();
+        this.#owner.onRecordDropped(record, record.kind === RecordKind.response ? 'discarded' : 'flushed', misfit);
+        continue;
       }
       const serial = this.nextSerial;
       if (!this.#placeQueued(record)) return false;
@@ -449,6 +471,31 @@ export class Outbound {
     return true;
   }
 
+  /**
+   * What was queued before the link was known may be too long for a record of it: the data then goes as that of a large
+   * message. Returns why the message cannot be sent at all.
+   */
+  #fitToLink(record: QueuedRecord): HeddleError | undefined {
+    const room = this.wire.link.maximumRecordBytes - overheadBytes - paddedHeaderBytes(record.header?.length ?? 0);
+    const { data } = record;
+    if (room < descriptorBytes) {
+      return new HeddleError(
+        'ERR_HEDDLE_MESSAGE_TOO_LARGE',
+        `a header of ${record.header?.length} bytes does not fit a record of this link, of at most ` +
+          `maximumRecordBytes=${this.wire.link.maximumRecordBytes}: send it as data, or give the link larger records`,
+      );
+    }
+    if (data === undefined || data.length <= room) return undefined;
+    try {
+      record.large = this.#host.pool.allocate(data.length);
+    } catch (error) {
+      return error as HeddleError;
+    }
+    record.large.bytes.set(data);
+    record.data = undefined;
+    return undefined;
+  }
+
   #placeQueued(record: QueuedRecord): boolean {
     const large = record.large;
     if (large === undefined) {
@@ -461,7 +508,7 @@ export class Outbound {
       return true;
     }
     const flags = record.flags | MessageFlag.large;
-    const descriptor = Buffer.alloc(24);
+    const descriptor = Buffer.alloc(descriptorBytes);
     descriptor.writeInt32LE(large.length, 0);
     if (!link.sharesMemory) {
       if (!this.#place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return false;

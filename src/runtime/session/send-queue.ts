@@ -9,9 +9,9 @@ export interface QueuedRecord {
   readonly reference: number;
   readonly header: Uint8Array | undefined;
   /** The bytes of the data, unless they are in `large`. */
-  readonly data: Uint8Array | undefined;
+  data: Uint8Array | undefined;
   /** The data of a large message, held until it is handed over or has been streamed. */
-  readonly large: SharedBuffer | undefined;
+  large: SharedBuffer | undefined;
   /** What the message takes of the byte credits; 0 for records that take none. */
   readonly chargedBytes: number;
   readonly onSent: (() => void) | undefined;

@@ -19,18 +19,15 @@ export class ServerSession extends Session {
   /** @internal The client has to come back: it knows where we are. */
   onConnectionResuming(connection: Connection): void {
     const { reconnectTimeoutMs } = connection.options;
-    const incarnation = connection.resumeCount;
-    this.layer.clock.setTimer(reconnectTimeoutMs, () => {
-      if (connection.isResuming && connection.resumeCount === incarnation) {
-        connection.failResume(
-          new HeddleError(
-            'ERR_HEDDLE_DISCONNECTED',
-            `the client ${connection.peerAddress} did not come back within reconnectTimeoutMs=${reconnectTimeoutMs}`,
-            { cause: connection.endError },
-          ),
-        );
-      }
-    });
+    connection.resumeLimit = this.layer.clock.setTimer(reconnectTimeoutMs, () =>
+      connection.failResume(
+        new HeddleError(
+          'ERR_HEDDLE_DISCONNECTED',
+          `the client ${connection.peerAddress} did not come back within reconnectTimeoutMs=${reconnectTimeoutMs}`,
+          { cause: connection.endError },
+        ),
+      ),
+    );
   }
 
   /** @internal A wire that a client began to come back on was lost too: it still has its time. */

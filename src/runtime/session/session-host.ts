@@ -9,6 +9,8 @@ import type { PendingRequests } from './pending-requests.js';
 /** A link as the sessions of one context share it. */
 export interface Wire {
   readonly link: Link;
+  /** Whether setup records wait for room: nothing of a connection may go before them. */
+  isBlocked: boolean;
   /** Whether records have been placed that the peer does not see yet, to be published when the turn ends. */
   isBatching: boolean;
   /** Who is told when the link has room again or ends. */

@@ -226,10 +226,11 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     };
   }
 
-  /** What a connection has received and released so far. */
+  /** What a connection has received and released so far, to be told to its peer. */
   progress(connection: Connection): Pick<SetupBody, 'expectedSerial' | 'released'> {
     const { ledger, expectedSerial } = connection.inbound;
     const { releasedMessages, releasedBytes } = ledger;
+    ledger.announced();
     return {
       expectedSerial,
       released: [releasedMessages[0], releasedBytes[0], releasedMessages[1], releasedBytes[1]],
@@ -296,7 +297,15 @@ export class SessionLayer implements SessionHost, RecordReceiver {
   #wireFor(link: Link): SharedWire {
     let wire = this.#wires.get(link);
     if (wire === undefined) {
-      wire = { link, isBatching: false, users: new Set(), waitingSetups: [], lingering: undefined, idleSinceMicros: 0 };
+      wire = {
+        link,
+        isBlocked: false,
+        isBatching: false,
+        users: new Set(),
+        waitingSetups: [],
+        lingering: undefined,
+        idleSinceMicros: 0,
+      };
       this.#wires.set(link, wire);
       this.statistics.add('linksOpen');
       // Until its first connection comes, which may have been given up meanwhile.
@@ -505,6 +514,13 @@ export class SessionLayer implements SessionHost, RecordReceiver {
     record.writeInt32LE(kind, 4);
     record.writeInt32LE(connectionId, 8);
     record.set(data, messageHeaderBytes);
+    if (record.length > wire.link.maximumRecordBytes) {
+      throw new HeddleError(
+        'ERR_HEDDLE_MESSAGE_TOO_LARGE',
+        `a session setup of ${record.length} bytes exceeds maximumRecordBytes=${wire.link.maximumRecordBytes} of the ` +
+          'link: name fewer portals or services, or send less private data',
+      );
+    }
     this.#queueSetup(wire as SharedWire, record);
   }
 
@@ -530,10 +546,10 @@ export class SessionLayer implements SessionHost, RecordReceiver {
       if (start < 0) break;
       writer.block.bytes.set(record, start);
     }
-    if (next === 0) return wire.waitingSetups.length === 0;
     wire.waitingSetups.splice(0, next);
-    wire.link.publish();
-    return wire.waitingSetups.length === 0;
+    wire.isBlocked = wire.waitingSetups.length > 0;
+    if (next > 0) wire.link.publish();
+    return !wire.isBlocked;
   }
 
   onWritable(link: Link): void {

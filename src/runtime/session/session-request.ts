@@ -67,7 +67,13 @@ export class SessionRequest {
       );
     }
     this.isDecided = true;
+    try {
+      carryOut(this.#decision);
+    } catch (error) {
+      // It could not be said: another decision can be.
+      this.isDecided = false;
+      throw error;
+    }
     this.#decision.onDecided();
-    carryOut(this.#decision);
   }
 }
