@@ -108,3 +108,31 @@ export function requireInteger(name: string, value: unknown, minimum: number, ma
   }
   return value;
 }
+
+/**
+ * Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `given`, the options of `call`, is an object without other names than
+ * `known`: a misspelt option that is silently ignored costs its user an evening. Objects of classes may have more.
+ */
+export function requireKnownOptions(
+  call: string,
+  given: unknown,
+  known: readonly string[],
+  advice: (name: string) => string | undefined = () => undefined,
+): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `${call} takes its options as an object, not ${String(given)}`,
+    );
+  }
+  const prototype: unknown = Object.getPrototypeOf(given);
+  if (prototype !== Object.prototype && prototype !== null) return;
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `${call} has no option ${name}: ${advice(name) ?? `it takes ${known.join(', ')}`}`,
+      { details: { option: name } },
+    );
+  }
+}

@@ -1,4 +1,4 @@
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from '../session/options.js';
 
 /** What a context keeps to: plain data, so that it can be given to a context on another thread. */
@@ -21,8 +21,8 @@ export interface ContextOptions {
   /** Bytes that may wait in a socket before sends are queued. */
   readonly socketBufferBytes: number;
   /**
-   * How values are encoded: `compact` (msgpack, the default), `json`, or the URL of a module whose default export is a
-   * Codec. Both sides of a session must use the same.
+   * How values are encoded: `compact` (the default), `json`, or the name of a codec that the context's module has made
+   * known by `registerCodec`. Both sides of a session must use the same.
    */
   readonly codec: string;
   /** Whether leak reports tell where each leaked buffer was allocated: costs a stack trace for each. */
@@ -62,14 +62,11 @@ const live: ReadonlySet<string> = new Set(['pollingMicros', 'turnBudgetMicros', 
 /** `base` with `changes` laid over it. Throws `ERR_HEDDLE_INVALID_ARGUMENT` naming the option and what it takes. */
 export function mergeContextOptions(base: ContextOptions, changes: Partial<ContextOptions>): ContextOptions {
   const merged: Record<string, unknown> = { ...base };
+  requireKnownOptions('a context', changes, Object.keys(defaultContextOptions), (name) =>
+    name in defaultConnectionOptions ? `write connection: { ${name}: ... }` : undefined,
+  );
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined) continue;
-    if (!(name in defaultContextOptions)) {
-      throw new HeddleError(
-        'ERR_HEDDLE_INVALID_ARGUMENT',
-        `there is no context option ${name}; the options are ${Object.keys(defaultContextOptions).join(', ')}`,
-      );
-    }
     const range = integerRanges[name as keyof ContextOptions];
     const expected = typeof defaultContextOptions[name as keyof ContextOptions];
     if (range !== undefined) requireInteger(name, value, range[0], range[1]);

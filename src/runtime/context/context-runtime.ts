@@ -58,6 +58,8 @@ export interface ContextFactory<C extends DirectedContext = DirectedContext, S =
   /** The module that exports this very object as `contextFactory`. */
   readonly moduleUrl: string;
   readonly createContext: CreateContext<C>;
+  /** Throws `ERR_HEDDLE_INVALID_ARGUMENT` for options that a context cannot be made with, before a thread is started. */
+  readonly checkOptions?: (options: AnyContextOptions) => void;
   /** Bytes of {@link ContextInit.statisticsMemory}. */
   readonly statisticsBytes: number;
   /** Reads what a context keeps in its statistics memory, from any thread. */

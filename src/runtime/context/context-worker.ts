@@ -116,7 +116,8 @@ function mainFunctionOf(module: unknown, moduleUrl: string): AnyContextMain {
   if (typeof main === 'function') return main as AnyContextMain;
   throw new HeddleError(
     'ERR_HEDDLE_INVALID_ARGUMENT',
-    `the module of a context must export by default its main function, (context, data) => value: module=${moduleUrl}`,
+    'the module of a context must export by default its main function: export default (context, data) => value',
+    { details: { module: moduleUrl } },
   );
 }
 

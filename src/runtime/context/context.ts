@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { systemClock } from '../../clock.js';
-import { HeddleError } from '../../errors.js';
+import { HeddleError, requireInteger } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
 import { TcpTransport } from '../../transports/tcp/tcp-transport.js';
@@ -207,6 +207,12 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * does not sleep. `wake()` calls a sleeping context back to it.
    */
   addWork(work: TurnWork): void {
+    if (typeof work !== 'function') {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `addWork takes a function () => boolean, not ${typeof work}`,
+      );
+    }
     this.#dutyCycle.addWork(work);
   }
 
@@ -236,7 +242,8 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   }
 
   /** Resolves to true when there is something to poll, or to false after `timeoutMs`: for programs that poll by hand. */
-  waitForWork(timeoutMs: number): Promise<boolean> {
+  async waitForWork(timeoutMs: number): Promise<boolean> {
+    requireInteger('timeoutMs', timeoutMs, 0, maximumWaitMs);
     return this.#dutyCycle.waitForWork(timeoutMs);
   }
 

@@ -176,12 +176,15 @@ export class DutyCycle {
 
   /** Resolves when a peer has published something, or `timeoutMs` has passed: true and false. For manual polling. */
   async waitForWork(timeoutMs: number): Promise<boolean> {
-    if (!this.#beginSleep()) return true;
+    if (this.#isStopped) return false;
+    if (this.#hasTurnWork || !this.#beginSleep()) return true;
     return new Promise((resolve) => {
       const finish = (woken: boolean) => {
         this.#sleepWaiters.delete(wake);
         timer.cancel();
         this.#endSleep();
+        // Awake, a peer does not wake it again: a context that is not polled by hand has to poll on by itself.
+        if (!this.options.manualPolling && !this.#isStopped) this.#schedule();
         resolve(woken);
       };
       const wake = () => finish(true);

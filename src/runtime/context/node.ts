@@ -1,15 +1,15 @@
 import { EventEmitter } from 'node:events';
 import { MessageChannel, type TransferListItem } from 'node:worker_threads';
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
-import { createRing } from '../../transports/shm/ring-layout.js';
+import { createRing, requireRingCapacity } from '../../transports/shm/ring-layout.js';
 import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
 import { drawSecret } from '../session/session-layer.js';
 import { type ContextEnd, contextLostError } from './context-end.js';
 import { type ContextHandle, defaultStopTimeoutMs, maximumTimeoutMs, WorkerContext } from './context-handle.js';
 import type { AnyContextMain, ContextDataOf, ContextValueOf } from './context-main.js';
 import { contextNameFor, resolveModuleUrl } from './context-module.js';
-import type { ContextOptions } from './context-options.js';
+import { type ContextOptions, defaultContextOptions } from './context-options.js';
 import type { AnyContextOptions, ContextFactory, ContextInit, DirectedContext } from './context-runtime.js';
 import type { ContextTask } from './context-worker.js';
 import { ControlClient, exposeDirectory } from './control.js';
@@ -24,6 +24,20 @@ const defaultStartTimeoutMs = 30_000;
 /** Words of a context's line in the activity memory: a cache line, so that contexts do not disturb each other. */
 const activityLineWords = 16;
 const maximumCpu = 4095;
+
+const nodeOptionNames: readonly (keyof NodeOptions)[] = ['ringCapacityBytes', 'contextName', 'contextOptions'];
+const startOptionNames: readonly (keyof StartContextOptions)[] = [
+  'name',
+  'data',
+  'transferList',
+  'options',
+  'signal',
+  'startTimeoutMs',
+  'cpu',
+  'resourceLimits',
+  'env',
+  'execArgv',
+];
 
 /** How a node is made. */
 export interface NodeOptions {
@@ -93,13 +107,17 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
   /** @internal Use {@link createNode}. */
   constructor(options: NodeOptions, factory: ContextFactory<C, S>) {
     super();
+    requireKnownOptions('createNode', options, nodeOptionNames);
+    const { ringCapacityBytes, contextOptions = {} } = options;
+    if (ringCapacityBytes !== undefined) requireRingCapacity(ringCapacityBytes, 'ringCapacityBytes');
+    factory.checkOptions?.(contextOptions as AnyContextOptions);
     this.#options = options;
     this.#factory = factory;
     this.#secret = drawSecret();
     // Throws what a wrong size deserves, here instead of at the first connect.
     if (options.ringCapacityBytes !== undefined) createRing(options.ringCapacityBytes);
     this.#directory = new Directory({
-      create: (contextA, contextB) => createRingPair(contextA, contextB, options.ringCapacityBytes),
+      create: (contextA, contextB) => createRingPair(contextA, contextB, ringCapacityBytes),
       isClosed: isRingPairClosed,
     });
     this.#activity = new SharedArrayBuffer(maximumContexts * activityLineWords * 4);
@@ -157,6 +175,10 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
   ): Promise<ContextHandle<ContextValueOf<M>, S>> {
     this.#requireOpen();
     const moduleUrl = resolveModuleUrl(module);
+    requireKnownOptions('startContext', options, startOptionNames, (name) =>
+      name in defaultContextOptions ? `write options: { ${name}: ... }` : undefined,
+    );
+    this.#factory.checkOptions?.((options.options ?? {}) as AnyContextOptions);
     const { signal, cpu, startTimeoutMs = defaultStartTimeoutMs } = options;
     requireInteger('startTimeoutMs', startTimeoutMs, 0, maximumTimeoutMs);
     if (cpu !== undefined) requireInteger('cpu', cpu, 0, maximumCpu);
@@ -346,7 +368,9 @@ const plainStartCodes = new Set(['ERR_HEDDLE_TIMEOUT', 'ERR_HEDDLE_CANCELLED', '
 
 function startFailure(context: { id: number; name: string }, moduleUrl: string, error: unknown): HeddleError {
   if (error instanceof HeddleError && plainStartCodes.has(error.code)) return error;
-  const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  // A RemoteError's message names the class that the error had on its thread.
+  const hasClass = error instanceof Error && !(error instanceof HeddleError);
+  const why = hasClass ? `${error.name}: ${error.message}` : ((error as Error | undefined)?.message ?? String(error));
   return new HeddleError(
     'ERR_HEDDLE_CONTEXT_START',
     `context ${context.name} (id=${context.id}) could not start: ${why} (module=${moduleUrl})`,

@@ -218,6 +218,11 @@ export class Message<T = any> {
     return this.#abort !== undefined;
   }
 
+  /** @internal Whether its handler was told that nobody waits for the answer any more. */
+  get isAborted(): boolean {
+    return this.#abort?.signal.aborted === true;
+  }
+
   /** @internal */
   abort(error: HeddleError): void {
     this.#abort?.abort(error);

@@ -143,6 +143,12 @@ export class StatisticsBlock {
     const known = this.#userCounters.get(name);
     if (known !== undefined) return known;
     const index = this.#userCounters.size;
+    if (typeof name !== 'string') {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `the name of a user counter is a string, not ${typeof name}`,
+      );
+    }
     const bytes = Buffer.from(name, 'utf8');
     if (bytes.length === 0 || bytes.length >= nameBytes || bytes.includes(0)) {
       throw new HeddleError(

@@ -9,7 +9,7 @@ import type { SessionHandlers } from './handlers.js';
 import type { ConnectionOptions } from './options.js';
 import { Session } from './session.js';
 import type { SessionLayer } from './session-layer.js';
-import { maximumPrivateDataBytes, required, type SetupBody } from './setup-body.js';
+import { required, requirePrivateData, type SetupBody } from './setup-body.js';
 import { createTicket, failTicket, readTicket, type SessionTicket, settleTicket, takeIndex } from './ticket.js';
 
 /** Services that a client follows from one redirect to the next before it gives up. */
@@ -45,12 +45,7 @@ export class ClientSession extends Session {
 
   constructor(layer: SessionLayer, uri: string, connect: ConnectOptions, joining?: SessionTicket) {
     super(layer, joining?.sessionId ?? randomBytes(16).toString('hex'), uri, connect);
-    if ((connect.privateData?.length ?? 0) > maximumPrivateDataBytes) {
-      throw new HeddleError(
-        'ERR_HEDDLE_INVALID_ARGUMENT',
-        `privateData of ${connect.privateData?.length} bytes exceeds ${maximumPrivateDataBytes}: send it as a message`,
-      );
-    }
+    requirePrivateData(connect.privateData);
     this.#privateData = Buffer.from(connect.privateData ?? []);
     this.#ticket = joining;
     const options = layer.optionsWith(connect.options);

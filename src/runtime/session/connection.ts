@@ -229,6 +229,9 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   request<R = any>(payload: Payload, options: RequestOptions = noOptions): Promise<Message<R>> {
     return new Promise((resolve, reject) => {
       const signal = options.signal;
+      if (signal !== undefined && !(signal instanceof AbortSignal)) {
+        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signal must be an AbortSignal, not ${String(signal)}`);
+      }
       if (signal?.aborted) {
         reject(cancelledError(signal.reason));
         return;
@@ -625,9 +628,14 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       return;
     }
     if (isThenable(result)) {
+      if (message.isAnswered) {
+        // The object may be another message's by the time that the promise settles.
+        result.then(undefined, (error: unknown) => this.#reportFailure(error));
+        return;
+      }
       // Who keeps the message answers it by respond(); the promise only tells of a failure.
-      const answersByPromise = !message.isKept && !message.isAnswered;
-      if (!message.isAnswered) message.keep();
+      const answersByPromise = !message.isKept;
+      message.keep();
       result.then(
         (value: unknown) => {
           if (answersByPromise) this.#answer(message, value, noOptions);
@@ -657,10 +665,20 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
     }
   }
 
+  /** A handler failed after it had answered: nobody else would learn of it. */
+  #reportFailure(cause: unknown): void {
+    const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
+    this.host.report(
+      new HeddleError(code, `an onRequest handler failed after its request was answered: ${String(cause)}`, { cause }),
+    );
+  }
+
   #answerFailure(message: Message, error: unknown): void {
     this.host.statistics.add('handlerErrors');
     message.refuseReceipt();
     if (!message.isAnswered) this.#guard(() => this.respondError(message, error));
+    // A handler that was told to stop, and does so by throwing, has done what it was asked to.
+    else if (!message.isAborted) this.#reportFailure(error);
   }
 
   #handleResponse(message: Message): void {

@@ -1,7 +1,9 @@
+import { HeddleError, requireKnownOptions } from '../../errors.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Message, MessageKind } from '../message/message.js';
 import type { Connection } from './connection.js';
 import type { SessionEvent } from './events.js';
+import { defaultConnectionOptions } from './options.js';
 
 /** What is known of a large message before its data has arrived. */
 export interface IncomingData {
@@ -35,4 +37,18 @@ export interface SessionHandlers {
    * for a buffer of the context's own pool.
    */
   onAssignBuffer?(incoming: IncomingData): SharedBuffer | Uint8Array | undefined;
+}
+
+const handlerNames = ['onRequest', 'onMessage', 'onEvent', 'onCancel', 'onAssignBuffer'] as const;
+
+/** Checks what was given to `call`, `listen` say; `others` are the names that are no handlers. */
+export function requireHandlers(call: string, given: unknown, others: readonly string[]): void {
+  requireKnownOptions(call, given, [...handlerNames, ...others], (name) =>
+    name in defaultConnectionOptions ? `write options: { ${name}: ... }` : undefined,
+  );
+  for (const name of [...handlerNames, ...others]) {
+    const handler = (given as Record<string, unknown>)[name];
+    if (handler === undefined || typeof handler === 'function' || !name.startsWith('on')) continue;
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a function, not ${String(handler)}`);
+  }
 }

@@ -364,6 +364,7 @@ export class Outbound {
 
   #makeRecord(kind: number, flags: number, reference: number, payload: Payload, options: SendOptions): QueuedRecord {
     const header = options.header;
+    requireSendOptions(options);
     if (header !== undefined && header.length > maximumHeaderBytes) {
       throw new HeddleError(
         'ERR_HEDDLE_MESSAGE_TOO_LARGE',
@@ -625,5 +626,19 @@ export class Outbound {
       this.retransmitter.remember(serial, block.bytes, start, total, streamed);
     }
     return true;
+  }
+}
+
+/** What the compiler would have told: a mistake here must not show up as a TypeError much later. */
+function requireSendOptions({ header, onReceipt, onSent }: SendOptions): void {
+  if (header !== undefined && !(header instanceof Uint8Array)) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `header must be bytes, a Uint8Array or Buffer, not ${typeof header}: use Buffer.from(text)`,
+    );
+  }
+  for (const [name, callback] of Object.entries({ onReceipt, onSent })) {
+    if (callback === undefined || typeof callback === 'function') continue;
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a function, not ${typeof callback}`);
   }
 }

@@ -90,9 +90,8 @@ export class Server {
     this.#undecided.add(request);
     this.#decide(request).catch((cause: unknown) => {
       if (!request.isDecided) request.reject('the service failed to decide');
-      this.#layer.report(
-        new HeddleError('ERR_HEDDLE_INVALID_STATE', `an onSession handler threw: ${String(cause)}`, { cause }),
-      );
+      const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
+      this.#layer.report(new HeddleError(code, `an onSession handler threw: ${String(cause)}`, { cause }));
     });
   }
 

@@ -21,13 +21,14 @@ import type { StatisticsBlock } from '../observe/statistics.js';
 import { ClientSession, type ConnectOptions } from './client-session.js';
 import { Connection, type ConnectionParent } from './connection.js';
 import { ConnectionTable } from './connection-table.js';
+import { requireHandlers } from './handlers.js';
 import { adoptMoved } from './inbound.js';
 import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from './options.js';
 import { PendingRequests } from './pending-requests.js';
 import { type ListenOptions, Server } from './server.js';
 import type { SessionHost, Wire } from './session-host.js';
 import { readSetupBody, required, type SetupBody, writeSetupBody } from './setup-body.js';
-import type { SessionTicket } from './ticket.js';
+import { requireTicket, type SessionTicket } from './ticket.js';
 
 /** What the sessions of a context stand on. */
 export interface SessionLayerEnvironment {
@@ -54,6 +55,9 @@ export interface SessionLayerEnvironment {
 
 /** Setup records that could not be placed, for want of room, on one link. More means that the peer reads nothing. */
 const maximumWaitingSetups = 1024;
+
+/** What `connect` and `join` take beside handlers. */
+const connectNames = ['privateData', 'options'];
 
 interface SharedWire extends Wire {
   readonly link: Link;
@@ -130,6 +134,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   /** Listens at `uri`. Rejects with ERR_HEDDLE_ADDRESS_IN_USE, ERR_HEDDLE_INVALID_URI. */
   async listen(uri: string, handlers: ListenOptions): Promise<Server> {
+    requireHandlers('listen', handlers, ['onSession', 'options']);
     const options = this.optionsWith(handlers.options);
     this.codec ??= this.#environment.codec();
     const transport = this.#transportFor(uri);
@@ -141,6 +146,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   /** Begins a session with the service at `uri`; its connection goes online by itself. */
   connect(uri: string, options: ConnectOptions): ClientSession {
+    requireHandlers('connect', options, connectNames);
     this.#transportFor(uri);
     this.codec ??= this.#environment.codec();
     const session = new ClientSession(this, uri, options);
@@ -150,7 +156,9 @@ export class SessionLayer implements SessionHost, RecordReceiver {
 
   /** Takes part, with a connection of this context's own, in a session that another context began. */
   join(ticket: SessionTicket, options: ConnectOptions): ClientSession {
-    if (this.#clients.has(ticket?.sessionId)) {
+    requireTicket(ticket);
+    requireHandlers('join', options, connectNames);
+    if (this.#clients.has(ticket.sessionId)) {
       throw new HeddleError(
         'ERR_HEDDLE_CONNECTION_EXISTS',
         `this context has a connection in session ${ticket.sessionId} already, and there is one for each context: use that one`,

@@ -1,6 +1,9 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, requireKnownOptions } from '../../errors.js';
 import type { Link } from '../../transports/transport.js';
-import { maximumPrivateDataBytes, type SetupBody } from './setup-body.js';
+import { requirePrivateData, requireUris, type SetupBody } from './setup-body.js';
+
+/** Longer reasons are cut. */
+const maximumReasonCharacters = 1000;
 
 /** How a decision is carried out. */
 export interface SessionDecision {
@@ -38,34 +41,31 @@ export class SessionRequest {
    * other contexts of this service, so that each connection of a client lands on a context of its own.
    */
   accept(answer: { portals?: readonly string[]; privateData?: Uint8Array } = {}): void {
-    if (answer.portals?.length === 0) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'portals must name at least one portal, or be left out');
-    }
+    requireKnownOptions('accept', answer, ['portals', 'privateData']);
+    if (answer.portals !== undefined) requireUris('portals', answer.portals);
     this.#decide(answer.privateData, (decision) => decision.accept(answer.portals, answer.privateData));
   }
 
   /** Rejects the session: the client gets the reason and the private data in its `session-rejected` event. */
-  reject(reason: string, privateData?: Uint8Array): void {
-    this.#decide(privateData, (decision) => decision.reject(reason.slice(0, 1000), privateData));
+  reject(reason = 'no reason given', privateData?: Uint8Array): void {
+    const text = String(reason).slice(0, maximumReasonCharacters);
+    this.#decide(privateData, (decision) => decision.reject(text, privateData));
   }
 
   /** Sends the client to other services; it asks them in this order until one answers. */
   redirect(...services: string[]): void {
-    if (services.length === 0)
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'redirect needs at least one service URI');
+    requireUris('services', services);
     this.#decide(undefined, (decision) => decision.redirect(services));
   }
 
   #decide(privateData: Uint8Array | undefined, carryOut: (decision: SessionDecision) => void): void {
     if (this.isDecided) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_STATE', `session ${this.sessionId} has been decided before`);
-    }
-    if ((privateData?.length ?? 0) > maximumPrivateDataBytes) {
       throw new HeddleError(
-        'ERR_HEDDLE_INVALID_ARGUMENT',
-        `privateData of ${privateData?.length} bytes exceeds ${maximumPrivateDataBytes}: send it as a message`,
+        'ERR_HEDDLE_INVALID_STATE',
+        `session ${this.sessionId} has been decided before: accept, reject or redirect it once`,
       );
     }
+    requirePrivateData(privateData);
     this.isDecided = true;
     try {
       carryOut(this.#decision);

@@ -53,6 +53,40 @@ const maximumUris = 64;
 const int32Minimum = -(2 ** 31);
 const int32Maximum = 2 ** 31 - 1;
 
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `privateData` can travel with a setup. */
+export function requirePrivateData(privateData: unknown): void {
+  if (privateData === undefined) return;
+  if (!(privateData instanceof Uint8Array)) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `privateData must be bytes, a Uint8Array or Buffer, not ${typeof privateData}: use Buffer.from(text)`,
+    );
+  }
+  if (privateData.length > maximumPrivateDataBytes) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `privateData of ${privateData.length} bytes exceeds ${maximumPrivateDataBytes}: send it as a message`,
+    );
+  }
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `given`, the portals or services of a decision, are 1 to 64 URIs. */
+export function requireUris(name: string, given: unknown): void {
+  const fits =
+    Array.isArray(given) &&
+    given.length >= 1 &&
+    given.length <= maximumUris &&
+    given.every(
+      (uri) => typeof uri === 'string' && uri.length <= maximumUriBytes && /^[a-z][a-z0-9+.-]*:\/\//i.test(uri),
+    );
+  if (fits) return;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `${name} must name 1 to ${maximumUris} URIs, as in shm://name or tcp://host:port, not ${JSON.stringify(given)}`,
+    { details: { [name]: given } },
+  );
+}
+
 /** The bytes of a setup record's data. */
 export function writeSetupBody(body: SetupBody, privateData: Uint8Array | undefined): Buffer {
   const text = Buffer.from(JSON.stringify(body));

@@ -61,11 +61,21 @@ export function failTicket(ticket: SessionTicket): void {
   Atomics.store(new Int32Array(ticket.shared), stateWord, failed);
 }
 
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` for what is no ticket. */
+export function requireTicket(ticket: SessionTicket): void {
+  const isTicket =
+    typeof ticket?.sessionId === 'string' &&
+    ticket.shared instanceof SharedArrayBuffer &&
+    ticket.shared.byteLength === sharedBytes;
+  if (isTicket) return;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    'join takes a ticket, which comes from session.ticket() in another context of this process',
+  );
+}
+
 /** The terms once the session is established; undefined while it is being set up. */
 export function readTicket(ticket: SessionTicket): TicketTerms | undefined {
-  if (!(ticket?.shared instanceof SharedArrayBuffer) || ticket.shared.byteLength !== sharedBytes) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'a ticket comes from session.ticket()');
-  }
   const words = new Int32Array(ticket.shared);
   const state = Atomics.load(words, stateWord);
   if (state === pending) return undefined;

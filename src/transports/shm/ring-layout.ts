@@ -60,16 +60,18 @@ export function maximumRingRecordBytes(capacityBytes: number): number {
   return capacityBytes >> 3;
 }
 
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `capacityBytes` is a power of two from 4 KiB to 64 MiB. */
+export function requireRingCapacity(capacityBytes: number, name = 'capacityBytes'): void {
+  requireInteger(name, capacityBytes, minimumRingCapacityBytes, maximumRingCapacityBytes);
+  if ((capacityBytes & (capacityBytes - 1)) === 0) return;
+  throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a power of two: ${name}=${capacityBytes}`, {
+    details: { [name]: capacityBytes },
+  });
+}
+
 /** Makes the memory of an empty ring. The capacity is a power of two from 4 KiB to 64 MiB. */
 export function createRing(capacityBytes: number = defaultRingCapacityBytes, startPosition = 0): SharedArrayBuffer {
-  requireInteger('capacityBytes', capacityBytes, minimumRingCapacityBytes, maximumRingCapacityBytes);
-  if ((capacityBytes & (capacityBytes - 1)) !== 0) {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_ARGUMENT',
-      `capacityBytes must be a power of two: capacityBytes=${capacityBytes}`,
-      { details: { capacityBytes } },
-    );
-  }
+  requireRingCapacity(capacityBytes);
   if ((startPosition & 7) !== 0) {
     throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `startPosition=${startPosition} is not a multiple of 8`, {
       details: { startPosition },
