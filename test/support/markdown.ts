@@ -52,3 +52,29 @@ function withoutCode(markdown: string, { keepInline = false } = {}): string[] {
     return keepInline ? text : text.replace(/`[^`]*`/g, '');
   });
 }
+
+/** A block of code between fences. */
+export interface CodeBlock {
+  /** Line of the opening fence. */
+  readonly line: number;
+  readonly language: string;
+  readonly code: string;
+}
+
+/** The fenced blocks of a Markdown text, in order. */
+export function findCodeBlocks(markdown: string): CodeBlock[] {
+  const blocks: CodeBlock[] = [];
+  let open: { line: number; language: string; lines: string[] } | undefined;
+  markdown.split('\n').forEach((text, index) => {
+    const language = /^```(\w*)\s*$/.exec(text)?.[1];
+    if (open === undefined) {
+      if (language !== undefined) open = { line: index + 1, language, lines: [] };
+    } else if (text === '```') {
+      blocks.push({ line: open.line, language: open.language, code: open.lines.join('\n') });
+      open = undefined;
+    } else {
+      open.lines.push(text);
+    }
+  });
+  return blocks;
+}
