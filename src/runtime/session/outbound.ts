@@ -223,7 +223,6 @@ export class Outbound {
    */
   submit(kind: number, flags: number, reference: number, payload: Payload, options: SendOptions): boolean {
     const queue = kind === RecordKind.response ? this.answers : this.posts;
-    if (kind !== RecordKind.response) this.#requireQueueRoom(payload);
     const record = this.#makeRecord(kind, flags, reference, payload, options);
     queue.push(record);
     this.pump();
@@ -348,9 +347,11 @@ export class Outbound {
     else this.wire.link.publish();
   }
 
-  #requireQueueRoom(payload: Payload): void {
+  /** Throws when a message of that size can never be sent, or not be queued now. */
+  #requireRoom(kind: number, bytes: number): void {
+    if (this.credits !== undefined && bytes > this.credits.peerDepthBytes) throw this.#tooLarge(bytes);
+    if (kind === RecordKind.response) return;
     const { sendQueueDepthMessages, sendQueueDepthBytes } = this.#owner.options;
-    const bytes = payload instanceof Uint8Array || payload instanceof SharedBuffer ? payload.length : 0;
     const posts = this.posts;
     if (posts.length >= sendQueueDepthMessages || (posts.length > 0 && posts.bytes + bytes > sendQueueDepthBytes)) {
       throw new HeddleError(
@@ -371,33 +372,38 @@ export class Outbound {
         `a header of ${header.length} bytes exceeds maximumHeaderBytes=${maximumHeaderBytes}: send it as data`,
       );
     }
+    const isEncoded = !(
+      payload instanceof Uint8Array ||
+      payload instanceof SharedBuffer ||
+      payload instanceof Segments
+    );
     let data: Uint8Array | undefined;
     let large: SharedBuffer | undefined;
+    if (isEncoded) {
+      flags |= MessageFlag.encoded;
+      data = this.#host.codec.encode(payload);
+    }
+    const lengthBytes =
+      data?.length ?? (payload instanceof Segments ? payload.encodedBytes : (payload as Uint8Array).length);
+    const chargedBytes = lengthBytes + (header?.length ?? 0);
+    // Before anything is taken from the caller.
+    this.#requireRoom(kind, chargedBytes);
     if (payload instanceof SharedBuffer) {
       // The user's object has moved from this call on, though the memory is still this context's until it is placed.
       const { slabId, memory, slot, handle, byteOffset, lengthBytes } = payload.moveTo(this.#host.contextId);
       large = this.#host.pool.adopt(slabId, memory, slot, handle, byteOffset, lengthBytes);
     } else if (payload instanceof Segments) {
       flags |= MessageFlag.segmented;
-      large = this.#largeFor(payload.encodedBytes, header);
-      data = large === undefined ? Buffer.allocUnsafe(payload.encodedBytes) : undefined;
+      large = this.#largeFor(lengthBytes, header);
+      data = large === undefined ? Buffer.allocUnsafe(lengthBytes) : undefined;
       writeSegments(payload, (data ?? large?.bytes) as Buffer, 0);
     } else {
-      if (payload instanceof Uint8Array) data = Uint8Array.prototype.slice.call(payload);
-      else {
-        flags |= MessageFlag.encoded;
-        data = this.#host.codec.encode(payload);
-      }
-      large = this.#largeFor(data.length, header);
+      const bytes = data ?? (payload as Uint8Array);
+      large = this.#largeFor(lengthBytes, header);
       if (large !== undefined) {
-        large.bytes.set(data);
+        large.bytes.set(bytes);
         data = undefined;
-      }
-    }
-    const chargedBytes = (large?.length ?? data?.length ?? 0) + (header?.length ?? 0);
-    if (this.credits !== undefined && chargedBytes > this.credits.peerDepthBytes) {
-      large?.release();
-      throw this.#tooLarge(chargedBytes);
+      } else if (!isEncoded) data = Uint8Array.prototype.slice.call(bytes);
     }
     return {
       kind,
