@@ -50,7 +50,7 @@ export function describeEvent(event: SessionEvent): LogEntry {
   if ('connection' in event) Object.assign(entry, { index: event.connection.index, state: event.connection.state });
   if ('error' in event) Object.assign(entry, describeError(event.error));
   for (const [name, bytes] of Object.entries({ payload, privateData } as Record<string, unknown>)) {
-    if (bytes instanceof Uint8Array) entry[name] = Buffer.from(bytes).toString();
+    if (bytes !== undefined) entry[name] = bytes instanceof Uint8Array ? Buffer.from(bytes).toString() : bytes;
   }
   return entry as unknown as LogEntry;
 }

@@ -1,9 +1,19 @@
+import { registerCancelling } from './cancelling.js';
+import { registerClosing } from './closing.js';
 import { registerEstablishment } from './establishment.js';
+import { registerFlowControl } from './flow-control.js';
+import { registerMessages } from './messages.js';
 import { registerObjects } from './objects.js';
+import { registerReceipts } from './receipts.js';
 import type { TestedTransport } from './transports.js';
 
 /** The whole of the messaging checklist, over one transport. */
 export function registerSuite(transport: TestedTransport): void {
   registerObjects(transport);
   registerEstablishment(transport);
+  registerClosing(transport);
+  registerReceipts(transport);
+  registerCancelling(transport);
+  registerFlowControl(transport);
+  registerMessages(transport);
 }
