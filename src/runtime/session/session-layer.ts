@@ -379,6 +379,7 @@ export class SessionLayer implements SessionHost, RecordReceiver {
   // ---- records
 
   onRecord(link: Link, block: MemoryBlock, start: number, length: number): void {
+    let connection: Connection | undefined;
     try {
       if (length < messageHeaderBytes) {
         throw new HeddleError('ERR_HEDDLE_MALFORMED', `a record of length=${length} is shorter than its fixed part`);
@@ -390,13 +391,18 @@ export class SessionLayer implements SessionHost, RecordReceiver {
         this.#onSetupRecord(link, kind, block, start, length);
         return;
       }
-      const connection = this.#table.get(int32[word + connectionWord]);
+      connection = this.#table.get(int32[word + connectionWord]);
       if (connection === undefined || connection.link !== link) {
         this.#onStrayRecord(link, kind, block, start, int32[word + connectionWord]);
         return;
       }
       connection.receive(link, kind, block, start, length);
     } catch (cause) {
+      if (connection?.link === link && (cause as HeddleError).code === 'ERR_HEDDLE_OUT_OF_MEMORY') {
+        // Nobody broke the protocol: the other connections of the link go on.
+        connection.fail(cause as HeddleError);
+        return;
+      }
       this.statistics.add('malformedRecords');
       const error =
         cause instanceof HeddleError
