@@ -2,6 +2,7 @@ import { registerCancelling } from './cancelling.js';
 import { registerClosing } from './closing.js';
 import { registerEstablishment } from './establishment.js';
 import { registerFlowControl } from './flow-control.js';
+import { registerLargeMessages } from './large-messages.js';
 import { registerMessages } from './messages.js';
 import { registerObjects } from './objects.js';
 import { registerReceipts } from './receipts.js';
@@ -16,4 +17,5 @@ export function registerSuite(transport: TestedTransport): void {
   registerCancelling(transport);
   registerFlowControl(transport);
   registerMessages(transport);
+  registerLargeMessages(transport);
 }
