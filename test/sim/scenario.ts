@@ -99,6 +99,7 @@ export function makeScenario(seed: number): Scenario {
     duplicateChance: lossy ? random.pick([0, 0.02, 0.1]) : 0,
     reorderChance: lossy ? random.pick([0, 0.02, 0.1]) : 0,
     corruptChance: 0,
+    silenceChance: 0.02,
   };
   const options: Partial<ConnectionOptions> = {
     sendQueueDepthMessages: random.pick([1, 4, 50, 1000]),

@@ -21,6 +21,8 @@ export interface NetworkConditions {
   readonly reorderChance: number;
   /** The chance of a frame to have some bits flipped. */
   readonly corruptChance: number;
+  /** The chance of an attempt to connect to meet no answer of any kind. */
+  readonly silenceChance: number;
 }
 
 /** What a network calls a context. */
@@ -38,6 +40,8 @@ export class SimulatedNetwork {
   readonly transports = new Set<SimulatedTransport>();
   /** Wires that are open at one end at least. */
   readonly wires = new Set<SimulatedWire>();
+  /** Whose frames have bits flipped. */
+  isCorrupt: (sender: NetworkNode) => boolean = () => true;
   /** Frames are lost, doubled, reordered and corrupted only while this is set. */
   misbehaves = true;
 
@@ -100,7 +104,7 @@ export class SimulatedTransport implements Transport {
       const refuse = () => {
         if (!node.isCrashed) reject(new HeddleError('ERR_HEDDLE_REFUSED', `nothing listens at ${uri}`));
       };
-      if (network.random.chance(0.02)) {
+      if (network.random.chance(network.conditions.silenceChance)) {
         network.simulation.schedule(options.connectTimeoutMs * 1000, () => {
           if (!node.isCrashed) reject(new HeddleError('ERR_HEDDLE_TIMEOUT', `${uri} did not answer`));
         });
@@ -253,7 +257,7 @@ export class SimulatedLink implements Link, RecordSink {
       if (random.chance(conditions.lossChance)) copies = 0;
       else if (random.chance(conditions.duplicateChance)) copies = 2;
       if (random.chance(conditions.reorderChance)) atMicros = simulation.nowMicros + 1;
-      if (random.chance(conditions.corruptChance)) {
+      if (random.chance(conditions.corruptChance) && network.isCorrupt(this.node)) {
         for (let flips = random.integer(1, 4); flips > 0; flips--) {
           const at = random.integer(0, frame.bytes.length - 1);
           frame.bytes[at] = (frame.bytes[at] as number) ^ (1 << random.integer(0, 7));
