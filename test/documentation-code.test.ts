@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import test from 'ava';
 import { errorCodes } from '../src/errors.js';
-import { counterNames, defaultConnectionOptions } from '../src/index.js';
+import { counterNames, defaultConnectionOptions, defaultContextOptions } from '../src/index.js';
 import { findCodeBlocks } from './support/markdown.js';
 import { projectFiles, projectFolder, readProjectFile } from './support/project.js';
 import { runProgram } from './support/run-program.js';
@@ -73,9 +73,13 @@ test('excerpts in the documentation are what their sources say', (t) => {
   t.true(excerpts > 10);
 });
 
-/** First columns of the tables of a page: what stands there in code. */
-function namesInTables(page: string): string[] {
-  return readProjectFile(page)
+/** First columns of the tables of a page, or of one section of it: what stands there in code. */
+function namesInTables(page: string, heading = ''): string[] {
+  const text = readProjectFile(page);
+  const start = text.indexOf(heading);
+  const end = heading === '' ? -1 : text.indexOf('\n## ', start);
+  return text
+    .slice(start, end < 0 ? undefined : end)
     .split('\n')
     .filter((line) => line.startsWith('| `'))
     .flatMap((line) => [...line.split(' | ')[0]!.matchAll(/`([^`]+)`/g)].map((match) => match[1] as string));
@@ -99,4 +103,8 @@ test('the page on statistics has every counter, and no other', (t) => {
 
 test('the page on flow control has every option of a connection, and no other', (t) => {
   t.deepEqual(namesInTables('docs/flow-control.md').sort(), Object.keys(defaultConnectionOptions).sort());
+});
+
+test('the page on contexts has every option of a context, and no other', (t) => {
+  t.deepEqual(namesInTables('docs/contexts.md', '### Options').sort(), Object.keys(defaultContextOptions).sort());
 });
