@@ -201,6 +201,7 @@ export class ClientSession extends Session {
         const error = new HeddleError(
           'ERR_HEDDLE_REFUSED',
           `${connection.portalUri} refused: ${body.reason ?? 'no reason given'}`,
+          { cause: connection.endError },
         );
         if (connection.isResuming) connection.failResume(error);
         else this.#onUnreachable(error);

@@ -399,7 +399,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** @internal The way back on was refused, or its time is over. */
   failResume(error: HeddleError): void {
-    this.#endError ??= error;
+    // What is reported is why it did not come back; its cause is why it had to.
+    if (this.isResuming) this.#endError = error;
     this.step({ type: 'resumeFailed' });
   }
 

@@ -379,6 +379,7 @@ export class Outbound {
     );
     let data: Uint8Array | undefined;
     let large: SharedBuffer | undefined;
+    if (options.more === true) flags |= MessageFlag.more;
     if (isEncoded) {
       flags |= MessageFlag.encoded;
       data = this.#host.codec.encode(payload);
