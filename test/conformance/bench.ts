@@ -54,6 +54,21 @@ export class Peer {
     });
   }
 
+  /** Stops the context's thread dead until the returned function is called. */
+  async block(): Promise<() => Promise<void>> {
+    const gate = new Int32Array(new SharedArrayBuffer(8));
+    const blocked = this.run((_tools, gate) => {
+      Atomics.store(gate, 0, 1);
+      Atomics.wait(gate, 1, 0);
+    }, gate);
+    while (Atomics.load(gate, 0) === 0) await turns(1);
+    return () => {
+      Atomics.store(gate, 1, 1);
+      Atomics.notify(gate, 1);
+      return blocked;
+    };
+  }
+
   close(): void {
     this.#port.close();
   }

@@ -1,11 +1,15 @@
+import { registerBatching } from './batching.js';
 import { registerCancelling } from './cancelling.js';
 import { registerClosing } from './closing.js';
 import { registerEstablishment } from './establishment.js';
 import { registerFlowControl } from './flow-control.js';
 import { registerLargeMessages } from './large-messages.js';
+import { registerLoss } from './loss.js';
 import { registerMessages } from './messages.js';
 import { registerObjects } from './objects.js';
+import { registerOptions } from './options.js';
 import { registerReceipts } from './receipts.js';
+import { registerReconnect } from './reconnect.js';
 import type { TestedTransport } from './transports.js';
 
 /** The whole of the messaging checklist, over one transport. */
@@ -18,4 +22,8 @@ export function registerSuite(transport: TestedTransport): void {
   registerFlowControl(transport);
   registerMessages(transport);
   registerLargeMessages(transport);
+  registerBatching(transport);
+  registerOptions(transport);
+  registerLoss(transport);
+  registerReconnect(transport);
 }
