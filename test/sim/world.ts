@@ -270,7 +270,7 @@ export class World {
     };
     switch (handlerModes[mode]) {
       case 'byPromise':
-        return new Promise((resolve) => this.#later(context, () => resolve('by promise')));
+        return new Promise((resolve) => this.#later(context, () => resolve(answer())));
       case 'keepAndAnswer':
         message.keep();
         this.#later(context, () => {
@@ -315,6 +315,7 @@ export class World {
       return true;
     } catch (error) {
       if ((error as HeddleError).code !== 'ERR_HEDDLE_MESSAGE_TOO_LARGE') this.#fail(`respond threw ${error}`);
+      this.#dropPayload(payload);
       message.respondError(error);
       return false;
     }

@@ -657,13 +657,14 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   }
 
   #answer(message: Message, value: unknown, options: SendOptions): void {
-    if (message.isAnswered) return;
     try {
-      this.respond(message, value, options);
+      if (!message.isAnswered) this.respond(message, value, options);
     } catch (cause) {
       // The value cannot be sent: the requester gets the reason instead.
       this.#answerFailure(message, cause);
     }
+    // A buffer that a handler returns is given away, whatever becomes of the answer: nobody else could release it.
+    if (value instanceof SharedBuffer && value.isHeld) value.release();
   }
 
   /** A handler failed after it had answered: nobody else would learn of it. */
