@@ -6,6 +6,42 @@
  */
 export { type Clock, systemClock, type Timer } from './clock.js';
 export { type ErrorCode, errorCodes, HeddleError, type HeddleErrorOptions, RemoteError } from './errors.js';
+export type { ActorContext, SpawnArguments, TimerKey } from './runtime/actors/actor-context.js';
+export type { DeadLetter, DeadLetterReason } from './runtime/actors/dead-letters.js';
+export {
+  type ActorDefinition,
+  type ActorSpecification,
+  type AnyDefinition,
+  defineActor,
+  type Handler,
+  type Handlers,
+  type MessagesOf,
+  type RefOf,
+  Refusal,
+} from './runtime/actors/definition.js';
+export type { MailboxOptions, OverflowPolicy } from './runtime/actors/mailbox-options.js';
+export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
+export type { Placement, SpawnOptions } from './runtime/actors/placement.js';
+export type { Directive, SupervisionOptions, SupervisionStrategy } from './runtime/actors/supervision.js';
+export {
+  type ActorFailure,
+  type ActorSystem,
+  createSystem,
+  type SystemEvents,
+  type SystemOptions,
+} from './runtime/actors/system.js';
+export type {
+  ActorRef,
+  AnyActorRef,
+  AskArguments,
+  AskOptions,
+  MessageName,
+  PayloadArguments,
+  Protocol,
+  ReplyOf,
+  Termination,
+  TerminationReason,
+} from './runtime/actors/types.js';
 export { Context, type ContextEvents } from './runtime/context/context.js';
 export type { ContextEnd, ContextEndReason } from './runtime/context/context-end.js';
 export type { ContextHandle, ContextHandleState } from './runtime/context/context-handle.js';

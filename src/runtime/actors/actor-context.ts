@@ -1,0 +1,135 @@
+import { type Cell, signals } from './cell.js';
+import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
+import type { SpawnOptions } from './placement.js';
+import type { Ref } from './ref.js';
+import type { ActorRef, AnyActorRef, MessageName, PayloadArguments, Protocol } from './types.js';
+
+/** What an actor can do: the last argument of each of its handlers. One object for the whole life of the actor. */
+export class ActorContext {
+  readonly #cell: Cell;
+
+  /** @internal */
+  constructor(cell: Cell) {
+    this.#cell = cell;
+  }
+
+  /** The actor's own ref, to be sent to others. Give the messages it takes to have it typed. */
+  // biome-ignore lint/suspicious/noExplicitAny: an actor knows its own messages
+  get self(): ActorRef<any> {
+    return this.#cell.ref as unknown as ActorRef<Protocol<object>>;
+  }
+
+  /** The name of the context that the actor lives in. */
+  get contextName(): string {
+    return this.#cell.ref.contextName;
+  }
+
+  /** The messages that wait for this actor. */
+  get waiting(): number {
+    return this.#cell.inbox.waiting;
+  }
+
+  /** Makes a child, which this actor supervises, in whichever context; resolves when its state is made. */
+  spawn<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): Promise<RefOf<D>> {
+    const [args, options] = rest;
+    return this.#cell.host.spawner.spawn(this.#cell.family, definition, args, options) as Promise<unknown> as Promise<
+      RefOf<D>
+    >;
+  }
+
+  /** Makes a child in this context, at once. It can be told things before its state is made. */
+  spawnHere<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): RefOf<D> {
+    return this.#cell.host.spawner.spawnHere(this.#cell.family, definition, rest[0]) as unknown as RefOf<D>;
+  }
+
+  /** The children, in the order in which they were made. */
+  get children(): AnyActorRef[] {
+    return this.#cell.hasFamily ? this.#cell.family.refs() : [];
+  }
+
+  /** Stops an actor, a child or any other; resolves when it has gone. Without an argument: this one, after this message. */
+  stop(ref: AnyActorRef = this.self): Promise<void> {
+    if (ref === (this.#cell.ref as AnyActorRef)) {
+      // Not waited for: the handler that would wait is what the stop waits for.
+      queueMicrotask(() => this.#cell.stop('stopped'));
+      return Promise.resolve();
+    }
+    return this.#cell.host.stop(ref as Ref);
+  }
+
+  /**
+   * Asks to be told, once, by `onTerminated`, when that actor has gone; at once when it has gone already. A restart is
+   * no end. Harmless when it is watched already.
+   */
+  watch(ref: AnyActorRef): void {
+    const cell = this.#cell;
+    cell.host.watches.add(ref as Ref, cell, {
+      onTerminated: (termination) => cell.signal(signals.terminated, termination),
+    });
+  }
+
+  /** Takes {@link watch} back. */
+  unwatch(ref: AnyActorRef): void {
+    this.#cell.host.watches.remove(ref as Ref, this.#cell);
+  }
+
+  /**
+   * Sets the message that is being handled aside until {@link unstashAll}; what the handler returns is no reply then.
+   * Call it before the handler's first `await`. Throws ERR_HEDDLE_INVALID_STATE outside of a handler.
+   */
+  stash(): void {
+    this.#cell.stashNow();
+  }
+
+  /** Puts what was stashed before all that waits. A restart does so, too. */
+  unstashAll(): void {
+    this.#cell.unstashAll();
+  }
+
+  /** Tells `to` something once, `delayMs` from now, unless the actor stops or restarts before. `key` replaces and cancels. */
+  sendLater<M extends Protocol<M>, K extends MessageName<M>>(
+    delayMs: number,
+    to: ActorRef<M>,
+    name: K,
+    ...payload: PayloadArguments<M, K>
+  ): TimerKey {
+    return this.#setTimer(delayMs, false, () => to.tell(name, ...payload));
+  }
+
+  /** As {@link sendLater}, every `intervalMs` until it is cancelled. */
+  sendEvery<M extends Protocol<M>, K extends MessageName<M>>(
+    intervalMs: number,
+    to: ActorRef<M>,
+    name: K,
+    ...payload: PayloadArguments<M, K>
+  ): TimerKey {
+    return this.#setTimer(intervalMs, true, () => to.tell(name, ...payload));
+  }
+
+  #setTimer(delayMs: number, isRepeated: boolean, callback: () => void): TimerKey {
+    const key: TimerKey = { cancel: () => this.#cell.timers.cancel(key) };
+    this.#cell.timers.set(key, delayMs, isRepeated, callback);
+    return key;
+  }
+
+  /** Calls `onReceiveTimeout` when no message came for `timeoutMs`; 0 turns it off. */
+  setReceiveTimeout(timeoutMs: number): void {
+    this.#cell.timers.setReceiveTimeout(timeoutMs);
+  }
+}
+
+/** A scheduled send. */
+export interface TimerKey {
+  /** Keeps it from being sent; false when it was sent, or cancelled, before. */
+  cancel(): boolean;
+}
+
+/** What an actor is spawned with: its definition's arguments, and where. */
+export type SpawnArguments<D> =
+  D extends ActorDefinition<infer A, infer _M>
+    ? unknown extends A
+      ? [args?: undefined, options?: SpawnOptions]
+      : undefined extends A
+        ? [args?: A, options?: SpawnOptions]
+        : [args: A, options?: SpawnOptions]
+    : never;

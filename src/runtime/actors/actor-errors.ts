@@ -1,0 +1,40 @@
+import { HeddleError } from '../../errors.js';
+
+/** Whoever sends to an actor that has gone. */
+export function actorStopped(actor: string, cause?: unknown): HeddleError {
+  return new HeddleError(
+    'ERR_HEDDLE_ACTOR_STOPPED',
+    `${actor} was stopped, or is not there: watch() it to learn of it`,
+    {
+      cause,
+      details: { actor },
+    },
+  );
+}
+
+export function mailboxFull(actor: string, waiting: number, capacity: number): HeddleError {
+  return new HeddleError(
+    'ERR_HEDDLE_MAILBOX_FULL',
+    `the mailbox of ${actor} is full: waiting=${waiting} capacity=${capacity}; when tell() returns false, wait for ready()`,
+    { details: { actor, waiting, capacity } },
+  );
+}
+
+export function unknownMessage(actor: string, name: string): HeddleError {
+  return new HeddleError('ERR_HEDDLE_UNKNOWN_MESSAGE', `${actor} has no handler with name=${name}`, {
+    details: { actor, name },
+  });
+}
+
+export function contextLost(contextName: string, cause?: unknown): HeddleError {
+  return new HeddleError(
+    'ERR_HEDDLE_CONTEXT_LOST',
+    `context ${contextName} is lost, or not there: what it was sent may or may not have been handled`,
+    { cause, details: { contextName } },
+  );
+}
+
+/** Whether the value is a promise, or something like one. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+}

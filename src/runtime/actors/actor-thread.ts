@@ -1,0 +1,47 @@
+import type { Context } from '../context/context.js';
+
+import { ActorHost } from './host.js';
+import { mainPlace, type Place, Places } from './places.js';
+import { type SupervisionOptions, supervisionWith } from './supervision.js';
+import { describeError } from './wire-error.js';
+
+/** What a worker context of a system is started with. */
+export interface ActorThreadData {
+  readonly systemId: string;
+  readonly place: number;
+  readonly incarnation: number;
+  readonly places: readonly Place[];
+  readonly loads: SharedArrayBuffer;
+  readonly askTimeoutMs: number;
+}
+
+/** Actors of a worker context are children of others; what its root has, it has by mistake, and stops. */
+const rootSupervision: SupervisionOptions = { decide: () => 'stop' };
+
+/** Dead letters that a context tells the main one of in one turn of the event loop; the others are only counted. */
+const reportedPerTurn = 32;
+
+/** The main function of a system's worker contexts. */
+export default async function runActorThread(context: Context, data: ActorThreadData): Promise<void> {
+  let reported = 0;
+  const host: ActorHost = new ActorHost(context, {
+    systemId: data.systemId,
+    place: data.place,
+    incarnation: data.incarnation,
+    places: new Places(data.places, data.loads),
+    askTimeoutMs: data.askTimeoutMs,
+    supervision: supervisionWith(rootSupervision),
+    onDeadLetter: ({ reason, to, name }) => {
+      if (reported++ === 0) {
+        setImmediate(() => {
+          reported = 0;
+        });
+      }
+      if (reported <= reportedPerTurn) host.post(mainPlace, { type: 'dead-letter', reason, to, name });
+    },
+    onFailure: (ref, error, action) => {
+      host.post(mainPlace, { type: 'failure', ref, error: describeError(error), action });
+    },
+  });
+  await host.listen();
+}

@@ -1,0 +1,92 @@
+import { HeddleError } from '../../errors.js';
+import type { RequestOwner } from '../session/pending-requests.js';
+import type { ActorHost } from './host.js';
+import type { Origin } from './mailbox.js';
+import type { Ref } from './ref.js';
+
+/** Who waits for the reply to an ask: a promise. */
+export class AskWaiter {
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly ref: Ref;
+  readonly name: string;
+  readonly #host: ActorHost;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(
+    host: ActorHost,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+    ref: Ref,
+    name: string,
+  ) {
+    this.#host = host;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.ref = ref;
+    this.name = name;
+  }
+
+  listen(signal: AbortSignal, onAbort: () => void): void {
+    this.#signal = signal;
+    this.#onAbort = onAbort;
+    signal.addEventListener('abort', onAbort, { once: true });
+  }
+
+  resolve(value: unknown): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort as () => void);
+    this.#resolve(value);
+    this.#host.endTurnSoon();
+  }
+
+  reject(error: unknown): void {
+    this.#signal?.removeEventListener('abort', this.#onAbort as () => void);
+    this.#reject(error);
+    this.#host.endTurnSoon();
+  }
+}
+
+/** The owner of asks within the context. */
+export class AskOwner implements RequestOwner<AskWaiter> {
+  pendingRequests = 0;
+
+  onDeadline(_id: number, waiter: AskWaiter): void {
+    waiter.reject(askTimeout(waiter));
+  }
+}
+
+/** The error of an ask past its deadline, with what is known of the reason. */
+export function askTimeout(waiter: AskWaiter): HeddleError {
+  const { ref, name } = waiter;
+  const cell = ref.cell;
+  let why = 'it is slow or stuck, or timeoutMs is too short';
+  if (cell !== undefined && cell.pendingHandlers > 0) {
+    why = `it is in its handler ${String(cell.lastName)} still; if that waits for this ask, neither can end`;
+  } else if (cell?.status === 'suspended') why = 'it failed, and waits for its supervisor';
+  return new HeddleError('ERR_HEDDLE_TIMEOUT', `${ref} did not reply to ${name} in time: ${why}`, {
+    details: { actor: String(ref), name },
+  });
+}
+
+/** An ask from the actor's own context: the reply goes by reference. */
+export class LocalAsk implements Origin {
+  readonly isAsk = true;
+  readonly #host: ActorHost;
+  readonly #id: number;
+
+  constructor(host: ActorHost, id: number) {
+    this.#host = host;
+    this.#id = id;
+  }
+
+  onTaken(): void {}
+
+  reply(value: unknown): void {
+    this.#host.asks.take(this.#host.localAsks, this.#id)?.resolve(value);
+  }
+
+  replyError(error: unknown): void {
+    this.#host.asks.take(this.#host.localAsks, this.#id)?.reject(error);
+  }
+}

@@ -1,0 +1,127 @@
+import { HeddleError } from '../../errors.js';
+import type { Connection } from '../session/connection.js';
+import { actorStopped } from './actor-errors.js';
+import type { Cell } from './cell.js';
+import { Envelope, EnvelopeKind } from './envelope.js';
+import type { ActorHost } from './host.js';
+import { LaneEnd } from './lane.js';
+import type { Origin } from './mailbox.js';
+import { hostSlot } from './peer.js';
+import { describeError } from './wire-error.js';
+
+const batched = { more: true };
+
+/** Another context that sends to this one: what came by its connection, and what goes back on it. */
+export class Caller {
+  /** Number of that context in the system. */
+  readonly place: number;
+  readonly #host: ActorHost;
+  readonly #connection: Connection;
+  readonly #names: string[] = [];
+  readonly #envelope = new Envelope();
+  readonly #laneEnds = new Map<Cell, LaneEnd>();
+
+  constructor(host: ActorHost, connection: Connection) {
+    this.#host = host;
+    this.#connection = connection;
+    const introduction = connection.session.peerPrivateData;
+    this.place = introduction.length === 2 ? introduction.readUInt16LE(0) : -1;
+  }
+
+  /** A message to an actor of this context, or to its runtime. */
+  receive(envelope: Envelope): void {
+    const { kind, name, slot, generation, number, payload } = envelope;
+    if (kind === EnvelopeKind.name) {
+      this.#names[name] = String(payload);
+      return;
+    }
+    if (kind !== EnvelopeKind.tell && kind !== EnvelopeKind.ask) return;
+    const text = this.#names[name];
+    if (text === undefined)
+      throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer used name=${name} without saying it`);
+    const origin = kind === EnvelopeKind.ask ? new RemoteAsk(this, number) : undefined;
+    if (slot === hostSlot) {
+      this.#host.onPost(this.place, payload, origin);
+      return;
+    }
+    const cell = this.#host.cellAt(slot, generation);
+    if (cell === undefined) {
+      const ref = this.#host.makeRef(this.#host.place, slot, generation, 'actor');
+      if (origin !== undefined) origin.replyError(actorStopped(String(ref)));
+      else {
+        this.#host.deadLetters.add('stopped', ref, text, payload);
+        this.send(EnvelopeKind.closed, slot, generation, 0, undefined);
+      }
+      return;
+    }
+    // Under backpressure the lane's window bounds what comes: nothing that was accepted there is refused here.
+    const { whenFull, capacity } = cell.inbox.settings;
+    if (origin !== undefined) cell.deliver(text, payload, origin, capacity);
+    else {
+      const lane = this.#laneEnds.get(cell) ?? this.#makeLaneEnd(cell);
+      if (
+        cell.isGone ||
+        (whenFull !== 'backpressure' && cell.inbox.mailbox.size >= capacity && whenFull !== 'drop-oldest')
+      ) {
+        lane.onTaken();
+      }
+      cell.deliver(text, payload, lane, whenFull === 'backpressure' ? Infinity : capacity);
+    }
+  }
+
+  #makeLaneEnd(cell: Cell): LaneEnd {
+    const { slot, generation } = cell.ref;
+    const lane = new LaneEnd((count) => this.send(EnvelopeKind.taken, slot, generation, count, undefined));
+    this.#laneEnds.set(cell, lane);
+    return lane;
+  }
+
+  /** An actor of this context has gone. */
+  forget(cell: Cell): void {
+    if (!this.#laneEnds.delete(cell)) return;
+    this.send(EnvelopeKind.closed, cell.ref.slot, cell.ref.generation, 0, undefined);
+  }
+
+  /** Sends something back. What cannot be sent any more is dropped: the other side has learned of the end by then. */
+  send(kind: number, slot: number, generation: number, number: number, payload: unknown): void {
+    const envelope = this.#envelope;
+    envelope.kind = kind;
+    envelope.slot = slot;
+    envelope.generation = generation;
+    envelope.number = number;
+    envelope.payload = payload;
+    try {
+      this.#connection.send(envelope, batched);
+    } catch (error) {
+      if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CODEC') throw error;
+    } finally {
+      envelope.payload = undefined;
+    }
+  }
+}
+
+/** An ask from another context. */
+class RemoteAsk implements Origin {
+  readonly isAsk = true;
+  readonly #caller: Caller;
+  readonly #id: number;
+
+  constructor(caller: Caller, id: number) {
+    this.#caller = caller;
+    this.#id = id;
+  }
+
+  onTaken(): void {}
+
+  reply(value: unknown): void {
+    try {
+      this.#caller.send(EnvelopeKind.reply, 0, 0, this.#id, value);
+    } catch (error) {
+      this.replyError(error);
+    }
+  }
+
+  replyError(error: unknown): void {
+    this.#caller.send(EnvelopeKind.error, 0, 0, this.#id, describeError(error));
+  }
+}

@@ -1,0 +1,442 @@
+import type { Timer } from '../../clock.js';
+import { HeddleError } from '../../errors.js';
+import { ActorContext } from './actor-context.js';
+import { actorStopped, isThenable, unknownMessage } from './actor-errors.js';
+import { type ActorSpecification, type AnyDefinition, type Handlers, Refusal } from './definition.js';
+import { Family } from './family.js';
+import type { ActorHost } from './host.js';
+import { Inbox } from './inbox.js';
+import type { EntryName, Mailbox, Origin } from './mailbox.js';
+import { mailboxOptionsWith } from './mailbox-options.js';
+import { Ref } from './ref.js';
+import type { Directive } from './supervision.js';
+import { supervisionWith } from './supervision.js';
+import { Timers } from './timers.js';
+import type { Termination, TerminationReason } from './types.js';
+
+/** Where an actor's supervisor is: a family of this context, or an actor (slot -1: the context's root) of another. */
+export interface Parent {
+  readonly family?: Family | undefined;
+  readonly place: number;
+  readonly slot: number;
+  readonly generation: number;
+}
+
+/** What is told of the end of an actor. */
+export interface Watcher {
+  onTerminated(termination: Termination): void;
+}
+
+/** Signals: entries of the mailbox that the runtime itself puts there, so that they keep the order. */
+export const signals = {
+  terminated: Symbol('terminated'),
+  receiveTimeout: Symbol('receiveTimeout'),
+  stop: Symbol('stop'),
+} as const;
+
+/** `suspended`: it failed, and its supervisor has not decided yet. */
+export type CellStatus = 'starting' | 'running' | 'suspended' | 'stopping' | 'stopped';
+
+type Specification = ActorSpecification<unknown, unknown, Handlers<unknown>>;
+
+/** How long a stop waits for handlers that are under way, unless the definition says otherwise. */
+const defaultStopTimeoutMs = 5000;
+
+/**
+ * One actor: its state, its mailbox, and its life. Handlers run in the turn of its context, a batch of messages at a
+ * time, one message at a time unless the actor is reentrant.
+ */
+export class Cell {
+  readonly host: ActorHost;
+  readonly definition: AnyDefinition;
+  readonly ref: Ref;
+  readonly parent: Parent;
+  status: CellStatus = 'starting';
+  /** Whether the host's run queue holds the cell. */
+  isScheduled = false;
+  /** Handlers whose promises are pending. */
+  pendingHandlers = 0;
+  /** The handler that runs, or has not resolved yet: for messages to people. */
+  lastName: EntryName = '';
+  watchers: Map<unknown, Watcher> | undefined;
+  readonly inbox: Inbox;
+  readonly #specification: Specification;
+  readonly #handlers: Handlers<unknown>;
+  readonly #args: unknown;
+  readonly #isReentrant: boolean;
+  #state: unknown;
+  #context: ActorContext | undefined;
+  #family: Family | undefined;
+  #timers: Timers | undefined;
+  #taken: Mailbox | undefined;
+  #isHandling = false;
+  #wasStashed = false;
+  #onStarted: ((error: unknown) => void) | undefined;
+  #onHandlersDone: (() => void) | undefined;
+  #backoff: Timer | undefined;
+  /** Counts restarts, so that what an earlier incarnation left running changes nothing. */
+  #incarnation = 0;
+
+  constructor(
+    host: ActorHost,
+    definition: AnyDefinition,
+    args: unknown,
+    parent: Parent,
+    slot: number,
+    generation: number,
+  ) {
+    this.host = host;
+    this.definition = definition;
+    this.parent = parent;
+    this.#specification = definition.specification as Specification;
+    this.#handlers = definition.handlers;
+    this.#args = args;
+    this.#isReentrant = this.#specification.isReentrant === true;
+    this.ref = new Ref(host, host.place, slot, generation, definition.name, this);
+    this.inbox = new Inbox(host, this.ref, mailboxOptionsWith(this.#specification.mailbox));
+  }
+
+  get context(): ActorContext {
+    this.#context ??= new ActorContext(this);
+    return this.#context;
+  }
+
+  /** The children; made on first use. */
+  get family(): Family {
+    this.#family ??= new Family(this.host, supervisionWith(this.#specification.supervision), this);
+    return this.#family;
+  }
+
+  get hasFamily(): boolean {
+    return this.#family !== undefined;
+  }
+
+  get timers(): Timers {
+    this.#timers ??= new Timers(this);
+    return this.#timers;
+  }
+
+  get isGone(): boolean {
+    return this.status === 'stopping' || this.status === 'stopped';
+  }
+
+  // ---- the way in
+
+  tell(name: string, payload: unknown): boolean {
+    return this.deliver(name, payload, undefined, this.inbox.settings.capacity);
+  }
+
+  /** Takes a message in, unless `limit` wait already. False when the sender should slow down. */
+  deliver(name: string, payload: unknown, origin: Origin | undefined, limit: number): boolean {
+    const inbox = this.inbox;
+    if (this.status === 'stopping' || this.status === 'stopped') {
+      inbox.refuse(name, payload, origin, 'stopped');
+      return false;
+    }
+    if (!inbox.accept(name, payload, origin, limit)) return false;
+    if (!this.isScheduled && this.status === 'running') this.host.schedule(this);
+    return inbox.mailbox.size < inbox.highWater;
+  }
+
+  /** Puts a signal behind what waits, whatever the capacity. */
+  signal(name: symbol, payload?: unknown): void {
+    if (this.isGone) return;
+    this.inbox.mailbox.push(name, payload, undefined);
+    this.schedule();
+  }
+
+  /** Resolves when the mailbox has room again, or the actor is gone. */
+  ready(): Promise<void> {
+    return this.isGone ? Promise.resolve() : this.inbox.ready();
+  }
+
+  schedule(): void {
+    if (!this.isScheduled && this.status === 'running' && !this.#isBlocked) this.host.schedule(this);
+  }
+
+  get #isBlocked(): boolean {
+    return this.pendingHandlers > 0 && !this.#isReentrant;
+  }
+
+  // ---- handling
+
+  /** Handles up to `limit` messages; returns how many. */
+  run(limit: number): number {
+    this.isScheduled = false;
+    let handled = 0;
+    const inbox = this.inbox;
+    while (handled < limit && this.status === 'running' && !this.#isBlocked) {
+      const taken = inbox.take();
+      if (taken === undefined) break;
+      handled++;
+      this.#handle(taken);
+      if (this.host.mustYield) break;
+    }
+    inbox.announceRoom();
+    if (inbox.runnable > 0) this.schedule();
+    return handled;
+  }
+
+  #handle(taken: Mailbox): void {
+    const { name, payload, origin } = taken;
+    if (origin !== undefined) origin.onTaken();
+    if (typeof name === 'symbol') {
+      this.#handleSignal(name, payload);
+      return;
+    }
+    this.lastName = name;
+    const timers = this.#timers;
+    if (timers !== undefined) timers.onMessage();
+    const handler = this.#handlers[name];
+    let result: unknown;
+    this.#taken = taken;
+    this.#isHandling = true;
+    const outer = this.host.current;
+    this.host.current = this;
+    try {
+      if (handler !== undefined) result = handler(this.#state, payload, this.context);
+      else if (this.#specification.receive !== undefined) {
+        result = this.#specification.receive(this.#state, name, payload, this.context);
+      } else {
+        if (origin?.isAsk === true) origin.replyError(unknownMessage(String(this.ref), name));
+        else this.host.deadLetters.add('unknown-message', this.ref, name, payload);
+        return;
+      }
+    } catch (error) {
+      this.#handlerFailed(error, origin);
+      return;
+    } finally {
+      this.host.current = outer;
+      this.#isHandling = false;
+    }
+    if (this.#wasStashed) {
+      this.#wasStashed = false;
+      return;
+    }
+    if (typeof result === 'object' && result !== null && isThenable(result)) this.#follow(result, origin);
+    else if (origin?.isAsk === true) origin.reply(result);
+  }
+
+  #follow(result: PromiseLike<unknown>, origin: Origin | undefined): void {
+    const incarnation = this.#incarnation;
+    this.pendingHandlers++;
+    this.host.endTurnSoon();
+    result.then(
+      (value) => {
+        this.#finishHandler(incarnation);
+        if (origin?.isAsk === true) origin.reply(value);
+      },
+      (error: unknown) => {
+        this.#finishHandler(incarnation);
+        if (incarnation === this.#incarnation) this.#handlerFailed(error, origin);
+        else if (origin?.isAsk === true) origin.replyError(error);
+      },
+    );
+  }
+
+  #finishHandler(incarnation: number): void {
+    if (incarnation !== this.#incarnation) return;
+    this.pendingHandlers--;
+    if (this.pendingHandlers === 0) this.#onHandlersDone?.();
+    if (this.inbox.runnable > 0) this.schedule();
+  }
+
+  #handleSignal(name: symbol, payload: unknown): void {
+    if (name === signals.stop) {
+      this.stop('stopped');
+      return;
+    }
+    const { onTerminated, onReceiveTimeout } = this.#specification;
+    try {
+      let result: unknown;
+      if (name === signals.terminated) {
+        result = onTerminated?.call(this.#specification, this.#state, payload as Termination, this.context);
+      } else result = onReceiveTimeout?.call(this.#specification, this.#state, this.context);
+      if (isThenable(result)) this.#follow(result, undefined);
+    } catch (error) {
+      this.#handlerFailed(error, undefined);
+    }
+  }
+
+  #handlerFailed(error: unknown, origin: Origin | undefined): void {
+    if (origin?.isAsk === true) origin.replyError(error);
+    if (error instanceof Refusal) return;
+    this.fail(error);
+  }
+
+  /** Sets the message that is being handled aside, until `unstashAll`. */
+  stashNow(): void {
+    if (!this.#isHandling) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_STATE',
+        'stash() sets the message at hand aside: call it in a handler, before its first await',
+      );
+    }
+    this.inbox.stash(this.#taken as Mailbox);
+    this.#wasStashed = true;
+  }
+
+  /** Puts what was stashed back, before all else that waits. */
+  unstashAll(): void {
+    this.inbox.unstashAll();
+    this.schedule();
+  }
+
+  // ---- life
+
+  /** Makes the state. `onStarted` is called once, with the error if there is one. */
+  start(onStarted?: (error: unknown) => void): void {
+    this.status = 'starting';
+    this.#onStarted = onStarted;
+    const incarnation = this.#incarnation;
+    let state: unknown;
+    const outer = this.host.current;
+    this.host.current = this;
+    try {
+      state = this.#specification.state(this.#args, this.context);
+    } catch (error) {
+      this.#setupFailed(error);
+      return;
+    } finally {
+      this.host.current = outer;
+    }
+    if (!isThenable(state)) {
+      this.#started(state);
+      return;
+    }
+    state.then(
+      (value) => {
+        if (incarnation === this.#incarnation && this.status === 'starting') this.#started(value);
+      },
+      (error: unknown) => {
+        if (incarnation === this.#incarnation && this.status === 'starting') this.#setupFailed(error);
+      },
+    );
+    this.host.endTurnSoon();
+  }
+
+  #started(state: unknown): void {
+    this.#state = state;
+    this.status = 'running';
+    const { receiveTimeoutMs } = this.#specification;
+    if (receiveTimeoutMs !== undefined) this.timers.setReceiveTimeout(receiveTimeoutMs);
+    const onStarted = this.#onStarted;
+    this.#onStarted = undefined;
+    if (this.inbox.runnable > 0) this.schedule();
+    onStarted?.(undefined);
+  }
+
+  #setupFailed(error: unknown): void {
+    const onStarted = this.#onStarted;
+    this.#onStarted = undefined;
+    if (onStarted === undefined) {
+      this.fail(error);
+      return;
+    }
+    this.#terminate('failed');
+    onStarted(error);
+  }
+
+  /** The actor cannot go on: its supervisor decides. */
+  fail(error: unknown): void {
+    if (this.isGone || this.status === 'suspended') return;
+    this.status = 'suspended';
+    this.host.childFailed(this, error);
+  }
+
+  /** Does what the supervisor decided. */
+  obey(directive: Exclude<Directive, 'escalate'>, delayMs: number): void {
+    if (this.isGone) return;
+    if (directive === 'stop') {
+      this.stop('failed');
+      return;
+    }
+    if (directive === 'resume') {
+      if (this.status !== 'suspended') return;
+      this.status = 'running';
+      this.schedule();
+      return;
+    }
+    this.status = 'suspended';
+    this.#backoff?.cancel();
+    this.#backoff = undefined;
+    if (delayMs > 0) this.#backoff = this.host.clock.setTimer(delayMs, () => this.#restart());
+    else this.#restart();
+  }
+
+  #restart(): void {
+    this.#backoff = undefined;
+    this.#incarnation++;
+    this.pendingHandlers = 0;
+    const incarnation = this.#incarnation;
+    this.#wind('restarted', () => {
+      if (this.isGone || incarnation !== this.#incarnation) return;
+      this.unstashAll();
+      this.host.onRestarted(this);
+      this.start();
+    });
+  }
+
+  /** Stops after the message at hand: children first. What waits becomes dead letters. */
+  stop(reason: 'stopped' | 'failed'): void {
+    if (this.isGone) return;
+    const wasRunning = this.status === 'running';
+    this.status = 'stopping';
+    this.#backoff?.cancel();
+    const onStarted = this.#onStarted;
+    this.#onStarted = undefined;
+    onStarted?.(actorStopped(String(this.ref)));
+    if (this.pendingHandlers > 0 && wasRunning) {
+      const finish = () => {
+        timer.cancel();
+        this.#onHandlersDone = undefined;
+        this.#incarnation++;
+        this.#wind(reason, () => this.#terminate(reason));
+      };
+      const timer = this.host.clock.setTimer(this.#specification.stopTimeoutMs ?? defaultStopTimeoutMs, finish);
+      this.#onHandlersDone = finish;
+      return;
+    }
+    this.#incarnation++;
+    this.#wind(reason, () => this.#terminate(reason));
+  }
+
+  /** Ends what the state has begun: timers, watches, children, and its own `onStop`; then calls `next`. */
+  #wind(reason: 'stopped' | 'restarted' | 'failed', next: () => void): void {
+    this.#timers?.cancelAll();
+    this.#timers = undefined;
+    this.host.watches.dropOwner(this);
+    const state = this.#state;
+    const runOnStop = () => {
+      this.#state = undefined;
+      let result: unknown;
+      try {
+        if (state !== undefined) result = this.#specification.onStop?.(state, reason, this.context);
+      } catch (error) {
+        this.host.reportFailure(this.ref, error, 'onStop');
+      }
+      if (isThenable(result)) {
+        result.then(next, (error: unknown) => {
+          this.host.reportFailure(this.ref, error, 'onStop');
+          next();
+        });
+      } else next();
+    };
+    if (this.#family === undefined || this.#family.size === 0) runOnStop();
+    else void this.#family.stopAll().then(runOnStop);
+  }
+
+  #terminate(reason: TerminationReason): void {
+    if (this.status === 'stopped') return;
+    this.status = 'stopped';
+    this.#timers?.cancelAll();
+    this.host.watches.dropOwner(this);
+    this.inbox.refuseAll();
+    this.host.onTerminated(this, reason);
+    const watchers = this.watchers;
+    if (watchers === undefined) return;
+    this.watchers = undefined;
+    const termination: Termination = { ref: this.ref, reason };
+    for (const watcher of watchers.values()) watcher.onTerminated(termination);
+  }
+}

@@ -1,0 +1,162 @@
+import { HeddleError } from '../../errors.js';
+import type { ActorContext } from './actor-context.js';
+import { type MailboxOptions, mailboxOptionsWith } from './mailbox-options.js';
+import { type SupervisionOptions, supervisionWith } from './supervision.js';
+import type { ActorRef, Protocol, Termination } from './types.js';
+
+/** A handler as the runtime sees it. */
+// biome-ignore lint/suspicious/noExplicitAny: payloads are checked where handlers are defined and refs are used
+export type Handler<S = any> = (state: S, payload: any, actor: ActorContext) => unknown;
+
+/** The handlers of an actor, by the names of the messages. */
+export type Handlers<S> = { readonly [name: string]: Handler<S> };
+
+/** The protocol that handlers make up: what a ref to their actor can be told and asked. */
+export type MessagesOf<H> = {
+  [K in keyof H]: H[K] extends () => infer R
+    ? () => R
+    : H[K] extends (state: never) => infer R
+      ? () => R
+      : H[K] extends (state: never, payload: infer P, actor: never) => infer R
+        ? (payload: P) => R
+        : never;
+};
+
+/** What {@link defineActor} takes. `S` is the actor's state, `A` what it is spawned with, `H` its handlers. */
+export interface ActorSpecification<S, A, H> {
+  /** Unique in its module: by it and the module's URL other contexts find the definition. */
+  readonly name: string;
+  /** Makes the state: at first, and anew at each restart. The actor takes messages once it has resolved. */
+  state(args: A, actor: ActorContext): S | Promise<S>;
+  /**
+   * One handler for each message. What it returns, or its promise resolves to, is the reply to an ask. An error that it
+   * throws goes to who asks, and to the supervisor; a {@link Refusal} only to who asks.
+   */
+  readonly handlers: H;
+  /** How many messages may wait, and what happens then. */
+  readonly mailbox?: MailboxOptions | undefined;
+  /** What becomes of a child that fails. */
+  readonly supervision?: SupervisionOptions | undefined;
+  /** Handles the next message while a handler's promise is pending. Default: false, one message at a time. */
+  readonly isReentrant?: boolean | undefined;
+  /** How long a stop waits for handlers whose promises are pending, in milliseconds. Default: 5000. */
+  readonly stopTimeoutMs?: number | undefined;
+  /** Without a message for this long, {@link onReceiveTimeout} is called. Settable by `actor.setReceiveTimeout`. */
+  readonly receiveTimeoutMs?: number | undefined;
+  /** No message came for the receive timeout. */
+  onReceiveTimeout?(state: S, actor: ActorContext): unknown;
+  /** An actor that this one watches has gone. */
+  onTerminated?(state: S, termination: Termination, actor: ActorContext): unknown;
+  /** The actor stops, or is about to restart: the last chance to let go of what the state holds. */
+  onStop?(state: S, reason: 'stopped' | 'restarted' | 'failed', actor: ActorContext): void | Promise<void>;
+  /** @internal Takes messages for which there is no handler. */
+  receive?(state: S, name: string, payload: unknown, actor: ActorContext): unknown;
+}
+
+/**
+ * What an actor is: made once by {@link defineActor}, in a module of its own, spawned any number of times. `A` is what it is
+ * spawned with, `M` its messages.
+ */
+export interface ActorDefinition<A, M extends Protocol<M>> {
+  readonly name: string;
+  /** URL of the module that exports it. */
+  readonly module: string;
+  /** @internal */
+  readonly specification: ActorSpecification<unknown, A, Handlers<unknown>>;
+  /** @internal The handlers, without what every object inherits: a message may be called `toString`. */
+  readonly handlers: Handlers<unknown>;
+  /** @internal Only for the compiler. */
+  readonly messages?: M;
+}
+
+/** Any definition. */
+// biome-ignore lint/suspicious/noExplicitAny: the constraint that every definition meets
+export type AnyDefinition = ActorDefinition<any, any>;
+
+/** The type of refs to actors of a definition: `RefOf<typeof Counter>`. */
+export type RefOf<D extends AnyDefinition> = D extends ActorDefinition<infer _A, infer M> ? ActorRef<M> : never;
+
+/** Throw it to refuse a message: who asks gets the error, and the actor goes on as if nothing had happened. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+}
+
+const definitions = new Map<string, AnyDefinition>();
+let importing = 0;
+
+/** Whether this thread is importing a module for the sake of the actors that it defines. */
+export function isImportingDefinitions(): boolean {
+  return importing > 0;
+}
+
+/**
+ * Defines an actor. Call it at the top level of a module of its own, with `import.meta.url`: other contexts import that
+ * module to spawn the actor.
+ *
+ * @example
+ * export const Counter = defineActor(import.meta.url, {
+ *   name: 'counter',
+ *   state: (args: { start: number }) => ({ count: args.start }),
+ *   handlers: {
+ *     add(state, by: number) { state.count += by; },
+ *     get(state) { return state.count; },
+ *   },
+ * });
+ *
+ * @throws ERR_HEDDLE_INVALID_ARGUMENT
+ */
+export function defineActor<S, A, H extends Handlers<S>>(
+  module: string,
+  specification: ActorSpecification<S, A, H>,
+): ActorDefinition<A, MessagesOf<H>> {
+  const { name } = specification;
+  if (typeof module !== 'string' || !URL.canParse(module)) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `module=${String(module)} is no URL: give import.meta.url`);
+  }
+  if (typeof name !== 'string' || name === '') {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `an actor needs a name, unique in its module: module=${module}`,
+    );
+  }
+  const key = keyOf(module, name);
+  if (definitions.has(key)) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `module=${module} defines two actors with name=${name}`);
+  }
+  // Checks them now rather than at the first spawn.
+  mailboxOptionsWith(specification.mailbox);
+  supervisionWith(specification.supervision);
+  const handlers = Object.assign(Object.create(null), specification.handlers);
+  const definition = { name, module, specification, handlers } as unknown as ActorDefinition<A, MessagesOf<H>>;
+  definitions.set(key, definition);
+  return definition;
+}
+
+function keyOf(module: string, name: string): string {
+  return `${module}#${name}`;
+}
+
+/** The definition of that name in that module, which is imported when it has not been. */
+export async function loadDefinition(module: string, name: string): Promise<AnyDefinition> {
+  const key = keyOf(module, name);
+  const known = definitions.get(key);
+  if (known !== undefined) return known;
+  importing++;
+  try {
+    await import(module);
+  } catch (cause) {
+    throw new HeddleError(
+      'ERR_HEDDLE_UNKNOWN_ACTOR_TYPE',
+      `the module that defines actor ${name} cannot be imported here: ${String(cause)} (module=${module})`,
+      { cause },
+    );
+  } finally {
+    importing--;
+  }
+  const definition = definitions.get(key);
+  if (definition !== undefined) return definition;
+  throw new HeddleError(
+    'ERR_HEDDLE_UNKNOWN_ACTOR_TYPE',
+    `module=${module} defines no actor with name=${name}: call defineActor at its top level, with import.meta.url`,
+  );
+}

@@ -1,0 +1,116 @@
+import { type Codec, compactCodec, valueDecoder } from '../message/codec.js';
+import { writeValue } from '../message/value-encoder.js';
+import type { ReferenceReader } from '../message/value-format.js';
+
+/**
+ * What travels between the actors of two contexts, as the data of a one-way message:
+ *
+ * ```
+ *   byte 0   1      2            4       8            12           16
+ *   +------+------+------------+-------+------------+------------+----------- - -
+ *   | 0xc1 | kind | name's     | slot  | generation | ask id, or | the payload,
+ *   |      |      | number     |       |            | a count    | as a value
+ *   +------+------+------------+-------+------------+------------+----------- - -
+ * ```
+ *
+ * Numbers are little-endian. A value never begins with 0xc1, so that values and envelopes share a connection. Names
+ * travel once on each connection, by the kind `name`, and as numbers from then on.
+ */
+export const EnvelopeKind = {
+  /** A message; slot and generation say for whom. Slot -1 is the runtime of the context itself. */
+  tell: 1,
+  /** A message that wants a reply, by its ask id. */
+  ask: 2,
+  /** The reply to the ask with that id, and the error in place of one. */
+  reply: 3,
+  error: 4,
+  /** `count` messages to that actor have left its mailbox. */
+  taken: 5,
+  /** That actor has gone. */
+  closed: 6,
+  /** The payload is the name that has this number from now on. */
+  name: 7,
+} as const;
+
+const mark = 0xc1;
+const headBytes = 16;
+
+/** An envelope's fields; one object serves all messages of a context in one direction. */
+export class Envelope {
+  kind = 0;
+  name = 0;
+  slot = 0;
+  generation = 0;
+  /** Ask id or count. */
+  number = 0;
+  payload: unknown = undefined;
+}
+
+function writeInt32(value: number, target: Buffer, at: number): void {
+  target[at] = value;
+  target[at + 1] = value >> 8;
+  target[at + 2] = value >> 16;
+  target[at + 3] = value >> 24;
+}
+
+function readInt32(source: Buffer, at: number): number {
+  return source[at]! | (source[at + 1]! << 8) | (source[at + 2]! << 16) | (source[at + 3]! << 24);
+}
+
+/**
+ * The codec of a system's contexts: envelopes, and values in which refs may occur. What `decode` returns for an envelope
+ * is `incoming`, whose fields hold until the next call.
+ */
+export function envelopeCodec(incoming: Envelope, readReference: ReferenceReader): Codec {
+  const codec: Codec = {
+    name: 'actors',
+
+    encodeInto(value, target, start, end) {
+      if (!(value instanceof Envelope)) return compactCodec.encodeInto(value, target, start, end);
+      const at = start + headBytes;
+      if (at > end) return -1;
+      target[start] = mark;
+      target[start + 1] = value.kind;
+      target[start + 2] = value.name;
+      target[start + 3] = value.name >> 8;
+      writeInt32(value.slot, target, start + 4);
+      writeInt32(value.generation, target, start + 8);
+      writeInt32(value.number, target, start + 12);
+      const payload = value.payload;
+      if (payload === undefined) return at;
+      try {
+        return writeValue(payload, target, at, end, 0);
+      } catch {
+        // Once more, to have the error say what in the payload cannot be sent.
+        return compactCodec.encodeInto(payload, target, at, end);
+      }
+    },
+
+    encode(value) {
+      if (!(value instanceof Envelope)) return compactCodec.encode(value);
+      const { payload } = value;
+      const body = payload === undefined ? Buffer.alloc(0) : compactCodec.encode(payload);
+      const head = Buffer.allocUnsafe(headBytes);
+      value.payload = undefined;
+      codec.encodeInto(value, head, 0, headBytes);
+      value.payload = payload;
+      return Buffer.concat([head, body]);
+    },
+
+    decode(source, start, end) {
+      if (source[start] !== mark || end - start < headBytes) {
+        return valueDecoder.decode(source, start, end, readReference);
+      }
+      const at = start + headBytes;
+      const payload = at === end ? undefined : valueDecoder.decode(source, at, end, readReference);
+      incoming.kind = source[start + 1]!;
+      incoming.name = source[start + 2]! | (source[start + 3]! << 8);
+      incoming.slot = readInt32(source, start + 4);
+      incoming.generation = readInt32(source, start + 8);
+      incoming.number = readInt32(source, start + 12);
+      incoming.payload = payload;
+      return incoming;
+    },
+  };
+  return codec;
+}

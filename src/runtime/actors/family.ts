@@ -1,0 +1,176 @@
+import type { Cell } from './cell.js';
+import type { AnyDefinition } from './definition.js';
+import type { ActorHost } from './host.js';
+import type { Ref } from './ref.js';
+import type { Directive, SupervisionSettings } from './supervision.js';
+
+/** An actor, as its supervisor knows it: enough to make it again. */
+export interface Child {
+  readonly ref: Ref;
+  readonly definition: AnyDefinition;
+  readonly args: unknown;
+  /** When it was restarted, of late: in µs. */
+  restarts: number[] | undefined;
+}
+
+/** How long stopping the children may take before their parent goes on without them. */
+const stopTimeoutMs = 10_000;
+
+/** The children of one actor, or of a context's root, in the order in which they were made, and their supervision. */
+export class Family {
+  readonly #host: ActorHost;
+  readonly #settings: SupervisionSettings;
+  /** The actor that supervises; undefined for a root. */
+  readonly owner: Cell | undefined;
+  /** By cell, or by address for those in other contexts. */
+  readonly #children = new Map<unknown, Child>();
+  #waitForEmpty: (() => void) | undefined;
+
+  constructor(host: ActorHost, settings: SupervisionSettings, owner: Cell | undefined) {
+    this.#host = host;
+    this.#settings = settings;
+    this.owner = owner;
+  }
+
+  get size(): number {
+    return this.#children.size;
+  }
+
+  refs(): Ref[] {
+    return [...this.#children.values()].map((child) => child.ref);
+  }
+
+  add(ref: Ref, definition: AnyDefinition, args: unknown): void {
+    this.#children.set(keyOf(ref), { ref, definition, args, restarts: undefined });
+    if (ref.cell === undefined) this.#host.remoteFamilies.add(this);
+  }
+
+  /** A child has gone. */
+  remove(key: unknown): void {
+    if (!this.#children.delete(key) || this.#children.size > 0) return;
+    this.#host.remoteFamilies.delete(this);
+    this.#waitForEmpty?.();
+  }
+
+  /** Stops all children, the youngest first; resolves when they have gone, or refuse to for ten seconds. */
+  async stopAll(): Promise<void> {
+    if (this.#children.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#host.clock.setTimer(stopTimeoutMs, () => {
+        this.#children.clear();
+        this.#host.remoteFamilies.delete(this);
+        resolve();
+      });
+      this.#waitForEmpty = () => {
+        timer.cancel();
+        resolve();
+      };
+      for (const { ref } of [...this.#children.values()].reverse()) this.#direct(ref, 'stop', 0, true);
+    });
+    this.#waitForEmpty = undefined;
+  }
+
+  /** A child failed, and stands still until it is told what to do. */
+  onFailed(key: unknown, error: unknown): void {
+    this.#decide(key, error, (child, directive, delayMs) => this.#direct(child.ref, directive, delayMs));
+  }
+
+  /** A context has been replaced: makes the children that were there again, where the supervision says so. */
+  restoreAt(place: number, error: unknown): Promise<unknown>[] {
+    const restored: Promise<unknown>[] = [];
+    const done = new Set<Child>();
+    for (const [key, child] of [...this.#children]) {
+      if (child.ref.place !== place || child.ref.cell !== undefined || done.has(child)) continue;
+      const before = this.#children.size;
+      this.#decide(key, error, (affected, directive, delayMs) => {
+        if (affected.ref.place !== place) this.#direct(affected.ref, directive, delayMs);
+        else if (!done.has(affected)) {
+          done.add(affected);
+          if (directive === 'stop') this.remove(keyOf(affected.ref));
+          else restored.push(this.#restore(affected, delayMs));
+        }
+      });
+      if (this.#children.size < before) continue;
+    }
+    return restored;
+  }
+
+  /** A context is lost for good: what children it had have gone. */
+  dropAt(place: number): void {
+    for (const [key, child] of [...this.#children]) if (child.ref.place === place) this.remove(key);
+  }
+
+  async #restore(child: Child, delayMs: number): Promise<void> {
+    if (delayMs > 0) await new Promise<void>((resolve) => void this.#host.clock.setTimer(delayMs, resolve));
+    try {
+      await this.#host.spawner.restore(this, child);
+    } catch (error) {
+      this.#host.reportFailure(child.ref, error, 'restart');
+      this.remove(keyOf(child.ref));
+    }
+  }
+
+  #decide(
+    key: unknown,
+    error: unknown,
+    direct: (child: Child, directive: Exclude<Directive, 'escalate'>, delayMs: number) => void,
+  ): void {
+    const child = this.#children.get(key);
+    if (child === undefined) return;
+    let directive: Directive;
+    try {
+      directive = this.#settings.decide(error);
+    } catch {
+      directive = 'escalate';
+    }
+    let delayMs = 0;
+    if (directive === 'restart') {
+      const restarts = this.#countRestart(child);
+      if (restarts > this.#settings.maximumRestarts) directive = this.#settings.onLimit;
+      else if (this.#settings.backoffMs > 0) {
+        delayMs = Math.min(this.#settings.maximumBackoffMs, this.#settings.backoffMs * 2 ** (restarts - 1));
+      }
+    }
+    this.#host.reportFailure(child.ref, error, directive);
+    if (directive === 'restart' || directive === 'stop') {
+      for (const affected of this.#affectedBy(child)) direct(affected, directive, delayMs);
+    } else if (directive === 'resume') direct(child, 'resume', 0);
+    else {
+      direct(child, 'stop', 0);
+      this.owner?.fail(error);
+    }
+  }
+
+  #countRestart(child: Child): number {
+    const nowMicros = this.#host.clock.nowMicros();
+    const sinceMicros = nowMicros - this.#settings.withinMs * 1000;
+    child.restarts = (child.restarts ?? []).filter((atMicros) => atMicros > sinceMicros);
+    child.restarts.push(nowMicros);
+    return child.restarts.length;
+  }
+
+  #affectedBy(child: Child): Child[] {
+    const { strategy } = this.#settings;
+    if (strategy === 'one-for-one') return [child];
+    const all = [...this.#children.values()];
+    return strategy === 'all-for-one' ? all : all.slice(all.indexOf(child));
+  }
+
+  #direct(ref: Ref, directive: Exclude<Directive, 'escalate'>, delayMs: number, isOrderly = false): void {
+    const cell = ref.cell;
+    if (cell !== undefined) {
+      if (isOrderly) cell.stop('stopped');
+      else cell.obey(directive, delayMs);
+      return;
+    }
+    const { slot, generation } = ref;
+    const isSent = this.#host.post(ref.place, { type: 'direct', slot, generation, directive, delayMs, isOrderly });
+    // Its context is lost: a child that is to stop has done so.
+    if (!isSent && directive === 'stop') this.remove(keyOf(ref));
+  }
+}
+
+/** What a family knows a child by. */
+export function keyOf(ref: Ref): unknown {
+  return ref.cell ?? `${ref.place}/${ref.slot}.${ref.generation}`;
+}

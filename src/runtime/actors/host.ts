@@ -1,0 +1,422 @@
+import type { Clock } from '../../clock.js';
+import { systemClock } from '../../clock.js';
+import { HeddleError } from '../../errors.js';
+import type { Context } from '../context/context.js';
+import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
+import type { Connection } from '../session/connection.js';
+import type { ConnectionOptions } from '../session/options.js';
+import { PendingRequests } from '../session/pending-requests.js';
+import { actorStopped, contextLost } from './actor-errors.js';
+import { ActorTable } from './actor-table.js';
+import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
+import { Caller } from './caller.js';
+import { Cell, type Parent } from './cell.js';
+import { type DeadLetter, DeadLetters } from './dead-letters.js';
+import type { AnyDefinition } from './definition.js';
+import { Envelope, envelopeCodec } from './envelope.js';
+import { Family, keyOf } from './family.js';
+import { HostMessages, type HostPost } from './host-messages.js';
+import type { Origin } from './mailbox.js';
+import { hostSlot, Peer } from './peer.js';
+import type { Place, Places } from './places.js';
+import { Ref } from './ref.js';
+import { RunQueue } from './run-queue.js';
+import { Spawner } from './spawner.js';
+import type { Directive, SupervisionSettings } from './supervision.js';
+import type { AskOptions, TerminationReason } from './types.js';
+import { Watches } from './watches.js';
+import { describeError } from './wire-error.js';
+
+/** What an actor host is made with. */
+export interface ActorHostOptions {
+  readonly systemId: string;
+  readonly place: number;
+  /** Counts the threads that have been at that place. */
+  readonly incarnation: number;
+  readonly places: Places;
+  readonly askTimeoutMs: number;
+  /** How the actors are supervised that no other actor has made. */
+  readonly supervision: SupervisionSettings;
+  onDeadLetter(letter: DeadLetter): void;
+  /** A child failed and this was done about it. */
+  onFailure(ref: Ref, error: unknown, action: Directive | 'onStop'): void;
+}
+
+/** Messages that an actor handles before the next one has its turn. */
+const batchMessages = 128;
+/** Messages between two looks at the clock. */
+const clockEvery = 64;
+/** How long the actors may run before the context's links are polled again, in µs. */
+const turnBudgetMicros = 100;
+/** The key of a system's codec in each of its threads. */
+export const codecKeyOf = (systemId: string): string => `actors:${systemId}`;
+
+/** The actors of one context: where they are, when they run, and how they reach those of other contexts. */
+export class ActorHost {
+  readonly context: Context;
+  readonly systemId: string;
+  readonly place: number;
+  readonly places: Places;
+  readonly clock: Clock = systemClock;
+  readonly asks: PendingRequests<AskWaiter>;
+  readonly localAsks = new AskOwner();
+  readonly watches: Watches;
+  readonly deadLetters: DeadLetters;
+  /** Where the codec puts what it decodes. */
+  readonly incoming = new Envelope();
+  readonly connectionOptions: Partial<ConnectionOptions> = {
+    // What may be on its way is bounded by lanes and asks; the session's own queue must take what these let through.
+    sendQueueDepthMessages: 1_000_000,
+    sendQueueDepthBytes: 2 ** 30,
+  };
+  /** The supervisor of the actors that no other actor has made. */
+  readonly root: Family;
+  /** Families with children in other contexts. */
+  readonly remoteFamilies = new Set<Family>();
+  /** The actor whose handler runs. */
+  current: Cell | undefined;
+  /** Whether a promise was settled whose reactions wait for the turn to end. */
+  mustYield = false;
+  readonly #options: ActorHostOptions;
+  readonly #table: ActorTable;
+  readonly #peers: (Peer | undefined)[] = [];
+  readonly #callers = new Map<Connection, Caller>();
+  readonly #restoring = new Set<number>();
+  readonly #messages: HostMessages;
+  readonly spawner: Spawner;
+  readonly #runQueue = new RunQueue();
+  #turns = 0;
+
+  constructor(context: Context, options: ActorHostOptions) {
+    this.context = context;
+    this.#options = options;
+    this.systemId = options.systemId;
+    this.place = options.place;
+    this.places = options.places;
+    this.#table = new ActorTable(options.incarnation);
+    this.asks = new PendingRequests(this.clock);
+    this.watches = new Watches(this);
+    this.spawner = new Spawner(this);
+    this.deadLetters = new DeadLetters(options.onDeadLetter);
+    this.root = new Family(this, options.supervision, undefined);
+    this.#messages = new HostMessages(this);
+    registerCodecAs(
+      codecKeyOf(this.systemId),
+      envelopeCodec(this.incoming, (items) => this.#readRef(items)),
+    );
+    context.addWork(() => this.#runTurn());
+    context.addOutstandingWork(() => this.asks.count > 0 || this.#runQueue.size > 0);
+  }
+
+  get messages(): HostMessages {
+    return this.#messages;
+  }
+
+  get actorCount(): number {
+    return this.#table.size;
+  }
+
+  /** Listens at this place's portal for the other contexts of the system. */
+  async listen(): Promise<void> {
+    await this.context.listen((this.places.get(this.place) as Place).portal, {
+      options: this.connectionOptions,
+      onMessage: (message, connection) => {
+        if (message.value !== this.incoming) return;
+        let caller = this.#callers.get(connection);
+        if (caller === undefined) {
+          caller = new Caller(this, connection);
+          this.#callers.set(connection, caller);
+        }
+        caller.receive(this.incoming);
+      },
+      onEvent: (event) => {
+        if (event.type === 'connection-teardown') this.#callers.delete(event.connection);
+      },
+    });
+  }
+
+  /** Forgets the system in this thread. */
+  close(): void {
+    unregisterCodec(codecKeyOf(this.systemId));
+    const closed = new HeddleError('ERR_HEDDLE_CLOSED', 'the actor system was closed');
+    for (const peer of this.#peers) peer?.lose(closed);
+    this.asks.takeAll(this.localAsks, (waiter) => waiter.reject(closed));
+    this.asks.stop();
+  }
+
+  // ---- running
+
+  schedule(cell: Cell): void {
+    cell.isScheduled = true;
+    if (this.#runQueue.push(cell) === 1) this.context.wake();
+  }
+
+  /** A promise was settled, or begun: its reactions should run soon. */
+  endTurnSoon(): void {
+    this.mustYield = true;
+    this.context.endTurnSoon();
+  }
+
+  #runTurn(): boolean {
+    const queue = this.#runQueue;
+    this.mustYield = false;
+    if ((++this.#turns & 63) === 0) this.places.setLoad(this.place, this.#table.size, queue.size);
+    if (queue.size === 0) return false;
+    const deadlineMicros = this.clock.nowMicros() + turnBudgetMicros;
+    let sinceClock = 0;
+    for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) {
+      sinceClock += cell.run(batchMessages);
+      if (this.mustYield) break;
+      if (sinceClock >= clockEvery) {
+        sinceClock = 0;
+        if (this.clock.nowMicros() >= deadlineMicros) break;
+      }
+    }
+    return queue.size > 0;
+  }
+
+  // ---- making and finding actors
+
+  /** Makes an actor in this context. `onStarted` is called once, when its state is made or could not be. */
+  makeCell(
+    definition: AnyDefinition,
+    args: unknown,
+    parent: Parent,
+    onStarted: ((error: unknown) => void) | undefined,
+    address?: { slot: number; generation: number },
+  ): Cell {
+    const { slot, generation } = this.#table.reserve(address);
+    const cell = new Cell(this, definition, args, parent, slot, generation);
+    this.#table.set(cell);
+    parent.family?.add(cell.ref, definition, args);
+    cell.start(onStarted);
+    return cell;
+  }
+
+  cellAt(slot: number, generation: number): Cell | undefined {
+    return this.#table.get(slot, generation);
+  }
+
+  get cells(): Cell[] {
+    return this.#table.all();
+  }
+
+  /** A ref to whatever actor: the actor's own, where it is of this context. */
+  makeRef(place: number, slot: number, generation: number, type: string): Ref {
+    if (place === this.place) {
+      const cell = this.cellAt(slot, generation);
+      if (cell !== undefined) return cell.ref;
+      return new Ref(this, place, slot, generation, type, goneCell(this, slot, generation, type));
+    }
+    return new Ref(this, place, slot, generation, type, undefined);
+  }
+
+  #readRef(items: readonly unknown[]): Ref {
+    const [place, slot, generation, type] = items;
+    if (
+      !Number.isInteger(place) ||
+      !Number.isInteger(slot) ||
+      !Number.isInteger(generation) ||
+      typeof type !== 'string' ||
+      this.places.get(place as number) === undefined
+    ) {
+      throw new HeddleError('ERR_HEDDLE_CODEC', 'a ref in a message is of no context of this system');
+    }
+    return this.makeRef(place as number, slot as number, generation as number, type);
+  }
+
+  // ---- sending
+
+  tellRemote(ref: Ref, name: string, payload: unknown): boolean {
+    const peer = this.peer(ref.place);
+    if (peer.isReachable) return peer.tell(ref, name, payload);
+    this.deadLetters.add('context-lost', ref, name, payload);
+    return false;
+  }
+
+  readyRemote(ref: Ref): Promise<void> {
+    return this.peer(ref.place).ready(ref);
+  }
+
+  ask(ref: Ref, name: string, payload: unknown, options: AskOptions | undefined): Promise<unknown> {
+    return this.askWithin(ref, name, payload, options?.timeoutMs ?? this.#options.askTimeoutMs, options?.signal);
+  }
+
+  askWithin(ref: Ref, name: string, payload: unknown, timeoutMs: number, signal?: AbortSignal): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (!(timeoutMs > 0)) {
+        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
+      }
+      if (signal?.aborted) throw cancelled(signal);
+      const cell = ref.cell;
+      if (cell !== undefined && cell === this.current && cell.definition.specification.isReentrant !== true) {
+        throw new HeddleError(
+          'ERR_HEDDLE_DEADLOCK',
+          `${ref} asks itself ${name} in its handler ${String(cell.lastName)}, and handles one message at a time: call a ` +
+            'function, tell() instead, or define it with isReentrant',
+        );
+      }
+      const waiter = new AskWaiter(this, resolve, reject, ref, name);
+      const peer = cell === undefined ? this.peer(ref.place) : undefined;
+      const id = this.asks.add(peer ?? this.localAsks, waiter, timeoutMs);
+      if (signal !== undefined) {
+        waiter.listen(signal, () => this.asks.take(peer ?? this.localAsks, id)?.reject(cancelled(signal)));
+      }
+      if (peer === undefined) {
+        cell!.deliver(name, payload, new LocalAsk(this, id), cell!.inbox.settings.capacity);
+        return;
+      }
+      this.context.wake();
+      try {
+        if (ref.lane?.isClosed) throw actorStopped(String(ref));
+        peer.ask(ref.slot, ref.generation, name, id, payload);
+      } catch (error) {
+        this.asks.take(peer, id)?.reject(error);
+      }
+    });
+  }
+
+  peer(place: number): Peer {
+    let peer = this.#peers[place];
+    if (peer === undefined) {
+      peer = new Peer(this, place);
+      this.#peers[place] = peer;
+    }
+    return peer;
+  }
+
+  /** Tells the runtime of a context something. False when it cannot be reached. */
+  post(place: number, payload: HostPost): boolean {
+    if (place === this.place) {
+      this.onPost(place, payload, undefined);
+      return true;
+    }
+    const peer = this.peer(place);
+    if (!peer.isReachable) return false;
+    try {
+      peer.post(payload);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Asks the runtime of another context. */
+  request(place: number, payload: HostPost, timeoutMs: number): Promise<unknown> {
+    return this.askWithin(new Ref(this, place, hostSlot, 0, 'host', undefined), 'host', payload, timeoutMs);
+  }
+
+  onPost(from: number, payload: unknown, origin: Origin | undefined): void {
+    this.#messages.receive(from, payload as HostPost, origin);
+  }
+
+  // ---- lives
+
+  async stop(ref: Ref): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.watches.add(ref, resolve, {
+        onTerminated: () => {
+          resolve();
+          this.endTurnSoon();
+        },
+      });
+      if (ref.cell !== undefined) ref.cell.stop('stopped');
+      else this.post(ref.place, { type: 'stop', slot: ref.slot, generation: ref.generation });
+    });
+  }
+
+  childFailed(cell: Cell, error: unknown): void {
+    const { family, place, slot, generation } = cell.parent;
+    if (family !== undefined) {
+      family.onFailed(cell, error);
+      return;
+    }
+    const child = { slot: cell.ref.slot, generation: cell.ref.generation };
+    const isSent = this.post(place, {
+      type: 'failed',
+      parent: { slot, generation },
+      child,
+      error: describeError(error),
+    });
+    if (!isSent) cell.stop('failed');
+  }
+
+  onRestarted(_cell: Cell): void {}
+
+  onTerminated(cell: Cell, reason: TerminationReason): void {
+    const { slot, generation } = cell.ref;
+    this.#table.remove(cell);
+    for (const caller of this.#callers.values()) caller.forget(cell);
+    const { parent } = cell;
+    if (parent.family !== undefined) parent.family.remove(cell);
+    else {
+      const { slot: parentSlot, generation: parentGeneration } = parent;
+      this.post(parent.place, {
+        type: 'child-gone',
+        parent: { slot: parentSlot, generation: parentGeneration },
+        child: { slot, generation },
+        reason,
+      });
+    }
+  }
+
+  reportFailure(ref: Ref, error: unknown, action: Directive | 'onStop'): void {
+    this.#options.onFailure(ref, error, action);
+  }
+
+  /** The family with that owner; the root for {@link hostSlot}. */
+  familyOf(slot: number, generation: number): Family | undefined {
+    if (slot === hostSlot) return this.root;
+    const cell = this.cellAt(slot, generation);
+    return cell?.hasFamily === true ? cell.family : undefined;
+  }
+
+  childKey(place: number, slot: number, generation: number): unknown {
+    return keyOf(new Ref(this, place, slot, generation, '', undefined));
+  }
+
+  // ---- contexts that come and go
+
+  isRestoring(place: number): boolean {
+    return this.#restoring.has(place);
+  }
+
+  /** What has become of another context, as the main one says. */
+  onPlace(place: Place): void {
+    this.places.set(place);
+    this.#restoring.delete(place.place);
+    const error = contextLost(place.name);
+    if (place.status === 'up') {
+      this.watches.onPlaceUp(place.place);
+      return;
+    }
+    this.#peers[place.place]?.lose(error);
+    for (const cell of this.cells)
+      if (cell.parent.place === place.place && cell.parent.family === undefined) cell.stop('failed');
+    if (place.status !== 'gone') return;
+    for (const family of [...this.remoteFamilies]) family.dropAt(place.place);
+    this.watches.onPlaceGone(place.place);
+  }
+
+  /** Another context has a new thread: makes the children that were there again. */
+  async restoreAt(place: Place): Promise<void> {
+    this.places.set({ ...place, status: 'down' });
+    this.#restoring.add(place.place);
+    const error = contextLost(place.name);
+    const families = [...this.remoteFamilies];
+    await Promise.all(families.flatMap((family) => family.restoreAt(place.place, error)));
+  }
+}
+
+/** Stands behind a ref to an actor of this context that is not there any more: everything it is told is a dead letter. */
+function goneCell(host: ActorHost, slot: number, generation: number, type: string): Cell {
+  const definition = { name: type, module: '', specification: { name: type, handlers: {} }, handlers: {} };
+  const parent: Parent = { place: host.place, slot: hostSlot, generation: 0 };
+  const cell = new Cell(host, definition as unknown as AnyDefinition, undefined, parent, slot, generation);
+  cell.status = 'stopped';
+  return cell;
+}
+
+function cancelled(signal: AbortSignal): HeddleError {
+  return new HeddleError('ERR_HEDDLE_CANCELLED', 'the ask was cancelled by its signal', { cause: signal.reason });
+}

@@ -1,0 +1,158 @@
+import type { HeddleError } from '../../errors.js';
+import { actorStopped, mailboxFull } from './actor-errors.js';
+import type { DeadLetterReason } from './dead-letters.js';
+import type { ActorHost } from './host.js';
+import { type EntryName, Mailbox, type Origin } from './mailbox.js';
+import type { MailboxSettings } from './mailbox-options.js';
+import type { Ref } from './ref.js';
+
+interface Stashed {
+  readonly name: EntryName;
+  readonly payload: unknown;
+  readonly origin: Origin | undefined;
+}
+
+/** What waits for one actor: its mailbox with its bounds, the urgent messages ahead of it, and the stash. */
+export class Inbox {
+  readonly mailbox = new Mailbox();
+  readonly settings: MailboxSettings;
+  /** From so many waiting messages on the senders are told to slow down. */
+  readonly highWater: number;
+  /** Messages that found the mailbox full. */
+  overflows = 0;
+  #urgent: Mailbox | undefined;
+  #stash: Stashed[] | undefined;
+  #readyWaiters: (() => void)[] | undefined;
+  readonly #host: ActorHost;
+  readonly #ref: Ref;
+
+  constructor(host: ActorHost, ref: Ref, settings: MailboxSettings) {
+    this.#host = host;
+    this.#ref = ref;
+    this.settings = settings;
+    this.highWater = settings.whenFull === 'backpressure' ? Math.ceil(settings.capacity / 2) : Infinity;
+  }
+
+  /** Messages that wait to be handled now. */
+  get runnable(): number {
+    return this.#urgent === undefined ? this.mailbox.size : this.mailbox.size + this.#urgent.size;
+  }
+
+  /** Messages that wait, stashed ones too. */
+  get waiting(): number {
+    return this.runnable + (this.#stash?.length ?? 0);
+  }
+
+  /** Takes a message in, unless `limit` or more wait and the policy is against it. */
+  accept(name: string, payload: unknown, origin: Origin | undefined, limit: number): boolean {
+    const mailbox = this.mailbox;
+    const { urgent } = this.settings;
+    if (urgent?.has(name) === true) {
+      this.#urgent ??= new Mailbox();
+      if (this.#urgent.size >= limit) return this.#overflow(name, payload, origin);
+      this.#urgent.push(name, payload, origin);
+      return true;
+    }
+    if (mailbox.size >= limit) {
+      if (this.settings.whenFull !== 'drop-oldest') return this.#overflow(name, payload, origin);
+      this.#dropOldest();
+    }
+    mailbox.push(name, payload, origin);
+    return true;
+  }
+
+  /** The mailbox whose first message is next, with that message taken out; undefined when none waits. */
+  take(): Mailbox | undefined {
+    const urgent = this.#urgent;
+    if (urgent?.shift() === true) return urgent;
+    return this.mailbox.shift() ? this.mailbox : undefined;
+  }
+
+  #countOverflow(): void {
+    this.overflows++;
+    this.#host.context.counter('actorMailboxOverflows').add(1);
+  }
+
+  #overflow(name: string, payload: unknown, origin: Origin | undefined): false {
+    this.#countOverflow();
+    this.refuse(name, payload, origin, 'mailbox-full');
+    if (this.settings.whenFull === 'fail' && origin === undefined) throw this.#fullError();
+    return false;
+  }
+
+  #dropOldest(): void {
+    this.#countOverflow();
+    const mailbox = this.mailbox;
+    mailbox.shift();
+    const { name, payload, origin } = mailbox;
+    // Signals are never lost: one that is oldest takes the place of the newest.
+    if (typeof name === 'symbol') mailbox.push(name, payload, undefined);
+    else {
+      origin?.onTaken();
+      this.refuse(name, payload, origin, 'mailbox-full');
+    }
+  }
+
+  #fullError(): HeddleError {
+    return mailboxFull(String(this.#ref), this.mailbox.size, this.settings.capacity);
+  }
+
+  /** Says of a message that it will not be handled: to who asks, or as a dead letter. */
+  refuse(name: EntryName, payload: unknown, origin: Origin | undefined, reason: DeadLetterReason): void {
+    if (typeof name === 'symbol') return;
+    if (origin?.isAsk === true) {
+      origin.replyError(reason === 'mailbox-full' ? this.#fullError() : actorStopped(String(this.#ref)));
+    } else this.#host.deadLetters.add(reason, this.#ref, name, payload);
+  }
+
+  /** Refuses everything that waits: the actor has gone. */
+  refuseAll(): void {
+    this.unstashAll();
+    for (let taken = this.take(); taken !== undefined; taken = this.take()) {
+      this.refuse(taken.name, taken.payload, taken.origin, 'stopped');
+    }
+    this.resolveReady();
+  }
+
+  /** Sets the message that was taken last from `mailbox` aside. */
+  stash({ name, payload, origin }: Mailbox): void {
+    this.#stash ??= [];
+    if (this.#stash.length >= this.settings.stashCapacity) {
+      this.#countOverflow();
+      this.refuse(name, payload, origin, 'mailbox-full');
+    } else this.#stash.push({ name, payload, origin: origin?.isAsk === true ? origin : undefined });
+  }
+
+  /** Puts what was stashed back, before all else that waits, in the order in which it came. */
+  unstashAll(): void {
+    const stash = this.#stash;
+    if (stash === undefined) return;
+    this.#stash = undefined;
+    for (let i = stash.length - 1; i >= 0; i--) {
+      const { name, payload, origin } = stash[i]!;
+      this.mailbox.unshift(name, payload, origin);
+    }
+  }
+
+  /** Resolves when the mailbox has room again. */
+  ready(): Promise<void> {
+    if (this.mailbox.size < this.highWater) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#readyWaiters ??= [];
+      this.#readyWaiters.push(resolve);
+    });
+  }
+
+  /** Messages have been taken: tells those who wait for room. */
+  announceRoom(): void {
+    if (this.#readyWaiters !== undefined && this.mailbox.size <= this.highWater >> 1) this.resolveReady();
+  }
+
+  resolveReady(): void {
+    const waiters = this.#readyWaiters;
+    if (waiters === undefined) return;
+    this.#readyWaiters = undefined;
+    for (const resolve of waiters) resolve();
+    this.#host.endTurnSoon();
+  }
+}

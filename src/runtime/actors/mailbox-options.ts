@@ -1,0 +1,59 @@
+import { HeddleError, requireInteger } from '../../errors.js';
+
+/** What happens to a message when the mailbox is full. */
+export type OverflowPolicy =
+  /** `tell` returns false from half the capacity on; what is sent past the capacity becomes a dead letter. */
+  | 'backpressure'
+  /** The message that comes is dropped. */
+  | 'drop-newest'
+  /** The message that has waited longest is dropped. */
+  | 'drop-oldest'
+  /** `tell` throws `ERR_HEDDLE_MAILBOX_FULL` in the actor's context; elsewhere the message is dropped. */
+  | 'fail';
+
+/** How an actor's mailbox is bounded. */
+export interface MailboxOptions {
+  /**
+   * Messages that may wait. Default: 8192. Under `backpressure` each other context may have up to 4096 more on their
+   * way or waiting.
+   */
+  readonly capacity?: number | undefined;
+  /** Default: `backpressure`. */
+  readonly whenFull?: OverflowPolicy | undefined;
+  /** Messages that wait ahead of all others: their names. */
+  readonly urgent?: readonly string[] | undefined;
+  /** Messages that `actor.stash()` may set aside. Default: 1024. */
+  readonly stashCapacity?: number | undefined;
+}
+
+/** Mailbox options with their defaults. */
+export interface MailboxSettings {
+  readonly capacity: number;
+  readonly whenFull: OverflowPolicy;
+  readonly urgent: ReadonlySet<string> | undefined;
+  readonly stashCapacity: number;
+}
+
+const policies: readonly OverflowPolicy[] = ['backpressure', 'drop-newest', 'drop-oldest', 'fail'];
+const defaults: MailboxSettings = {
+  capacity: 8192,
+  whenFull: 'backpressure',
+  urgent: undefined,
+  stashCapacity: 1024,
+};
+const maximumCapacity = 2 ** 24;
+
+/** The options with their defaults. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
+export function mailboxOptionsWith(options: MailboxOptions | undefined): MailboxSettings {
+  if (options === undefined) return defaults;
+  const whenFull = options.whenFull ?? defaults.whenFull;
+  if (!policies.includes(whenFull)) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `whenFull=${whenFull} is none of ${policies.join(', ')}`);
+  }
+  return {
+    capacity: requireInteger('capacity', options.capacity ?? defaults.capacity, 1, maximumCapacity),
+    whenFull,
+    urgent: options.urgent === undefined || options.urgent.length === 0 ? undefined : new Set(options.urgent),
+    stashCapacity: requireInteger('stashCapacity', options.stashCapacity ?? defaults.stashCapacity, 0, maximumCapacity),
+  };
+}

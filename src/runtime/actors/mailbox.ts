@@ -1,0 +1,90 @@
+/** The name of a message, or the symbol of a signal of the runtime's own. */
+export type EntryName = string | symbol;
+
+/** Where a message came from, for what it must be told: a reply, an error, or that it has been taken out. */
+export interface Origin {
+  /** The message has left the mailbox, handled or not: room for another. */
+  onTaken(): void;
+  /** Whether somebody waits for the result. */
+  readonly isAsk: boolean;
+  /** The handler's result. */
+  reply(value: unknown): void;
+  /** The handler failed, or the message will not be handled. */
+  replyError(error: unknown): void;
+}
+
+const strideBits = 2;
+const firstEntries = 8;
+const shrinkAboveEntries = 1024;
+const noSlots: unknown[] = [];
+
+/**
+ * A queue of messages: a circle of slots in one array, four for each message, which grows with what waits. Nothing is
+ * allocated per message.
+ */
+export class Mailbox {
+  /** Messages that wait. */
+  size = 0;
+  /** What {@link shift} took out. */
+  name: EntryName = '';
+  payload: unknown = undefined;
+  origin: Origin | undefined = undefined;
+  #slots: unknown[] = noSlots;
+  #head = 0;
+  #mask = -1;
+
+  push(name: EntryName, payload: unknown, origin: Origin | undefined): void {
+    if (this.size > this.#mask) this.#grow();
+    const slot = ((this.#head + this.size) & this.#mask) << strideBits;
+    const slots = this.#slots;
+    slots[slot] = name;
+    slots[slot + 1] = payload;
+    slots[slot + 2] = origin;
+    this.size++;
+  }
+
+  /** Puts a message before all others. */
+  unshift(name: EntryName, payload: unknown, origin: Origin | undefined): void {
+    if (this.size > this.#mask) this.#grow();
+    this.#head = (this.#head - 1) & this.#mask;
+    this.size++;
+    const slot = this.#head << strideBits;
+    this.#slots[slot] = name;
+    this.#slots[slot + 1] = payload;
+    this.#slots[slot + 2] = origin;
+  }
+
+  /** Takes the oldest message out, into `name`, `payload` and `origin`. False when there is none. */
+  shift(): boolean {
+    if (this.size === 0) return false;
+    const slots = this.#slots;
+    const slot = this.#head << strideBits;
+    this.name = slots[slot] as EntryName;
+    this.payload = slots[slot + 1];
+    this.origin = slots[slot + 2] as Origin | undefined;
+    slots[slot + 1] = undefined;
+    slots[slot + 2] = undefined;
+    this.#head = (this.#head + 1) & this.#mask;
+    if (--this.size === 0 && this.#mask >= shrinkAboveEntries) {
+      this.#slots = noSlots;
+      this.#mask = -1;
+      this.#head = 0;
+    }
+    return true;
+  }
+
+  #grow(): void {
+    const entries = this.#mask < 0 ? firstEntries : (this.#mask + 1) * 2;
+    const slots = new Array<unknown>(entries << strideBits).fill(undefined);
+    for (let i = 0; i < this.size; i++) {
+      const from = ((this.#head + i) & this.#mask) << strideBits;
+      const to = i << strideBits;
+      slots[to] = this.#slots[from];
+      slots[to + 1] = this.#slots[from + 1];
+      slots[to + 2] = this.#slots[from + 2];
+    }
+    this.#slots = slots;
+    this.#head = 0;
+    this.#mask = entries - 1;
+  }
+}

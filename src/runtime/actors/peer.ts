@@ -1,0 +1,189 @@
+import { HeddleError } from '../../errors.js';
+import type { Connection } from '../session/connection.js';
+import type { RequestOwner } from '../session/pending-requests.js';
+import { contextLost } from './actor-errors.js';
+import { type AskWaiter, askTimeout } from './asks.js';
+import { Envelope, EnvelopeKind } from './envelope.js';
+import type { ActorHost } from './host.js';
+import { Lane, laneHighWater, laneWindow } from './lane.js';
+import type { Ref } from './ref.js';
+import { readError } from './wire-error.js';
+
+/** Slot that means the runtime of the context itself. */
+export const hostSlot = -1;
+/** The most names of messages that a connection can carry. */
+const maximumNames = 65_535;
+const batched = { more: true };
+
+/**
+ * What this context sends to another one of its system: by one connection, opened on first use. What comes back on it
+ * are replies, and reports of what was taken out of mailboxes.
+ */
+export class Peer implements RequestOwner<AskWaiter> {
+  readonly place: number;
+  pendingRequests = 0;
+  readonly #host: ActorHost;
+  readonly #envelope = new Envelope();
+  readonly #names = new Map<string, number>();
+  /** By slot: the actors that were told something. */
+  readonly #lanes = new Map<number, { generation: number; lane: Lane }>();
+  #connection: Connection | undefined;
+
+  constructor(host: ActorHost, place: number) {
+    this.#host = host;
+    this.place = place;
+  }
+
+  /** Whether anything can be sent: the context is not lost. */
+  get isReachable(): boolean {
+    const status = this.#host.places.get(this.place)?.status;
+    return status === 'up' || (status === 'down' && this.#host.isRestoring(this.place));
+  }
+
+  tell(ref: Ref, name: string, payload: unknown): boolean {
+    let lane = ref.lane;
+    if (lane === undefined || lane.isClosed) lane = this.#laneOf(ref);
+    if (lane.isClosed) {
+      this.#host.deadLetters.add('stopped', ref, name, payload);
+      return false;
+    }
+    if (lane.inFlight >= laneWindow) {
+      this.#host.deadLetters.add('mailbox-full', ref, name, payload);
+      return false;
+    }
+    let isPlaced: boolean;
+    try {
+      isPlaced = this.#send(EnvelopeKind.tell, this.#nameNumber(name), ref.slot, ref.generation, 0, payload);
+    } catch (error) {
+      if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CODEC') throw error;
+      this.#host.deadLetters.add('context-lost', ref, name, payload);
+      return false;
+    }
+    return ++lane.inFlight < laneHighWater && isPlaced;
+  }
+
+  /** Resolves when the actor can be told more. */
+  async ready(ref: Ref): Promise<void> {
+    const lane = ref.lane;
+    if (lane !== undefined && !lane.isClosed && lane.inFlight >= laneHighWater) {
+      await new Promise<void>((resolve) => lane.wait(resolve));
+    }
+    const connection = this.#connection;
+    if (connection !== undefined && connection.queuedMessages > 0) await connection.ready();
+  }
+
+  ask(slot: number, generation: number, name: string, id: number, payload: unknown): void {
+    this.#send(EnvelopeKind.ask, this.#nameNumber(name), slot, generation, id, payload);
+  }
+
+  /** Tells the runtime of the other context something. */
+  post(payload: unknown): void {
+    this.#send(EnvelopeKind.tell, this.#nameNumber('host'), hostSlot, 0, 0, payload);
+  }
+
+  onDeadline(_id: number, waiter: AskWaiter): void {
+    waiter.reject(askTimeout(waiter));
+  }
+
+  /** Something came back. */
+  receive(envelope: Envelope): void {
+    const { kind, slot, generation, number, payload } = envelope;
+    switch (kind) {
+      case EnvelopeKind.reply:
+        this.#host.asks.take(this, number)?.resolve(payload);
+        break;
+      case EnvelopeKind.error:
+        this.#host.asks.take(this, number)?.reject(readError(payload));
+        break;
+      case EnvelopeKind.taken:
+      case EnvelopeKind.closed: {
+        const entry = this.#lanes.get(slot);
+        if (entry === undefined || entry.generation !== generation) break;
+        if (kind === EnvelopeKind.closed) {
+          this.#lanes.delete(slot);
+          entry.lane.close();
+        } else if (!entry.lane.taken(number)) break;
+        this.#host.endTurnSoon();
+        break;
+      }
+    }
+  }
+
+  /** The other context is lost, or the connection to it: nothing that was sent will be answered. */
+  lose(cause: unknown): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#names.clear();
+    for (const { lane } of this.#lanes.values()) {
+      lane.inFlight = 0;
+      lane.release();
+    }
+    this.#lanes.clear();
+    connection?.destroy();
+    if (this.pendingRequests > 0) {
+      const error = contextLost(this.#host.places.nameOf(this.place), cause);
+      this.#host.asks.takeAll(this, (waiter) => waiter.reject(error));
+    }
+    this.#host.endTurnSoon();
+  }
+
+  #laneOf(ref: Ref): Lane {
+    let entry = this.#lanes.get(ref.slot);
+    if (entry === undefined || entry.generation !== ref.generation) {
+      // An actor that was heard to be gone stays so; a slot that another one has now does not.
+      if (ref.lane?.isClosed) return ref.lane;
+      entry = { generation: ref.generation, lane: new Lane() };
+      this.#lanes.set(ref.slot, entry);
+    }
+    ref.lane = entry.lane;
+    return entry.lane;
+  }
+
+  #nameNumber(name: string): number {
+    const known = this.#names.get(name);
+    if (known !== undefined && this.#connection !== undefined) return known;
+    this.#connect();
+    const number = this.#names.size;
+    if (number >= maximumNames) {
+      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `there are more than ${maximumNames} names of messages`);
+    }
+    this.#send(EnvelopeKind.name, number, 0, 0, 0, name);
+    this.#names.set(name, number);
+    return number;
+  }
+
+  #send(kind: number, name: number, slot: number, generation: number, number: number, payload: unknown): boolean {
+    const envelope = this.#envelope;
+    envelope.kind = kind;
+    envelope.name = name;
+    envelope.slot = slot;
+    envelope.generation = generation;
+    envelope.number = number;
+    envelope.payload = payload;
+    const isPlaced = (this.#connection ?? this.#connect()).send(envelope, batched);
+    envelope.payload = undefined;
+    return isPlaced;
+  }
+
+  #connect(): Connection {
+    if (this.#connection !== undefined) return this.#connection;
+    const place = this.#host.places.get(this.place);
+    if (place === undefined || !this.isReachable) throw contextLost(this.#host.places.nameOf(this.place));
+    const session = this.#host.context.open(place.portal, {
+      privateData: Buffer.from([this.#host.place & 0xff, this.#host.place >> 8]),
+      options: this.#host.connectionOptions,
+      onMessage: (message) => {
+        if (message.value === this.#host.incoming) this.receive(this.#host.incoming);
+      },
+      onEvent: (event) => {
+        if (event.type === 'message-error' && event.status === 'flushed')
+          this.#host.deadLetters.counts['context-lost']++;
+        if (event.type === 'connection-teardown' && event.connection === this.#connection) {
+          this.lose(event.connection.endError);
+        }
+      },
+    });
+    this.#connection = session.connection;
+    return session.connection;
+  }
+}

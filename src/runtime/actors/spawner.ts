@@ -1,0 +1,109 @@
+import { actorStopped } from './actor-errors.js';
+import type { Cell } from './cell.js';
+import { type AnyDefinition, loadDefinition } from './definition.js';
+import type { Child, Family } from './family.js';
+import type { ActorHost } from './host.js';
+import type { SpawnRequest } from './host-messages.js';
+import { hostSlot } from './peer.js';
+import type { SpawnOptions } from './placement.js';
+import type { Place } from './places.js';
+import type { Ref } from './ref.js';
+
+/** How long spawning an actor in another context may take: its module is imported, its state made. */
+const spawnTimeoutMs = 30_000;
+
+/** Makes actors: here for a family of this context, in other contexts for one, and here for one of another context. */
+export class Spawner {
+  readonly #host: ActorHost;
+
+  constructor(host: ActorHost) {
+    this.#host = host;
+  }
+
+  /** In this context, at once; throws what a synchronous state throws. */
+  spawnHere(family: Family, definition: AnyDefinition, args: unknown): Ref {
+    let failure: { error: unknown } | undefined;
+    let isSync = true;
+    const parent = { family, ...this.#addressOf(family) };
+    const cell = this.#host.makeCell(definition, args, parent, (error) => {
+      if (error === undefined) return;
+      if (isSync) failure = { error };
+      else this.#host.reportFailure(cell.ref, error, 'stop');
+    });
+    isSync = false;
+    if (failure !== undefined) throw failure.error;
+    return cell.ref;
+  }
+
+  /** Wherever the options say; resolves when the actor's state is made. */
+  async spawn(family: Family, definition: AnyDefinition, args: unknown, options: SpawnOptions = {}): Promise<Ref> {
+    const host = this.#host;
+    const place = host.places.choose(options.on ?? 'here', host.place);
+    if (place.place !== host.place) return this.#spawnAt(place, family, definition, args);
+    return new Promise<Ref>((resolve, reject) => {
+      const parent = { family, ...this.#addressOf(family) };
+      const cell: Cell = host.makeCell(definition, args, parent, (error) => {
+        // The cell is not returned yet when its state is made at once.
+        if (error === undefined) queueMicrotask(() => resolve(cell.ref));
+        else reject(error);
+        host.endTurnSoon();
+      });
+    });
+  }
+
+  /** Makes a child again, at its old address in the new thread of its context. */
+  async restore(family: Family, child: Child): Promise<void> {
+    const place = this.#host.places.get(child.ref.place) as Place;
+    await this.#request(place, family, child.definition, child.args, child.ref);
+  }
+
+  /** For a parent in another context: imports the definition and makes an actor of it. */
+  async spawnFor(request: SpawnRequest): Promise<{ slot: number; generation: number }> {
+    const host = this.#host;
+    const definition = await loadDefinition(request.module, request.definition);
+    return new Promise((resolve, reject) => {
+      const onStarted = (error: unknown) => {
+        if (error !== undefined) reject(error);
+        else queueMicrotask(() => resolve({ slot: cell.ref.slot, generation: cell.ref.generation }));
+        host.endTurnSoon();
+      };
+      const cell: Cell = host.makeCell(definition, request.args, request.parent, onStarted, request.address);
+    });
+  }
+
+  async #spawnAt(place: Place, family: Family, definition: AnyDefinition, args: unknown): Promise<Ref> {
+    const host = this.#host;
+    const { slot, generation } = await this.#request(place, family, definition, args);
+    const ref = host.makeRef(place.place, slot, generation, definition.name);
+    if (family.owner?.isGone === true) {
+      // The parent stopped meanwhile: nobody would stop this child.
+      host.post(place.place, { type: 'stop', slot, generation });
+      throw actorStopped(String(family.owner.ref));
+    }
+    family.add(ref, definition, args);
+    return ref;
+  }
+
+  async #request(
+    place: Place,
+    family: Family,
+    definition: AnyDefinition,
+    args: unknown,
+    address?: { slot: number; generation: number },
+  ): Promise<{ slot: number; generation: number }> {
+    const request: SpawnRequest = {
+      type: 'spawn',
+      module: definition.module,
+      definition: definition.name,
+      args,
+      parent: this.#addressOf(family),
+      address: address === undefined ? undefined : { slot: address.slot, generation: address.generation },
+    };
+    return (await this.#host.request(place.place, request, spawnTimeoutMs)) as { slot: number; generation: number };
+  }
+
+  #addressOf(family: Family): { place: number; slot: number; generation: number } {
+    const owner = family.owner?.ref;
+    return { place: this.#host.place, slot: owner?.slot ?? hostSlot, generation: owner?.generation ?? 0 };
+  }
+}

@@ -1,0 +1,285 @@
+import { randomBytes } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { HeddleError, requireInteger } from '../../errors.js';
+import type { ContextHandle } from '../context/context-handle.js';
+import type { ContextOptions } from '../context/context-options.js';
+import { createNode, type HeddleNode } from '../context/node.js';
+import type { SpawnArguments } from './actor-context.js';
+import type { DeadLetter, DeadLetterReason } from './dead-letters.js';
+import { type AnyDefinition, isImportingDefinitions, type RefOf } from './definition.js';
+import { ActorHost, codecKeyOf } from './host.js';
+import type { HostPost } from './host-messages.js';
+import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
+import { mainPlace, Places } from './places.js';
+import type { Ref } from './ref.js';
+import { type Directive, type SupervisionOptions, supervisionWith } from './supervision.js';
+import type { AnyActorRef, Termination } from './types.js';
+import { readError } from './wire-error.js';
+
+/** How a system is made. */
+export interface SystemOptions {
+  /**
+   * The worker contexts: how many, or what each is like. Default: 0, all actors live in this thread. A context that is
+   * lost is replaced, see {@link restartContexts}.
+   */
+  readonly contexts?: number | readonly ContextSpecification[] | undefined;
+  /** For messages to people. Default: `system`. */
+  readonly name?: string | undefined;
+  /** Options of all contexts of the system. */
+  readonly contextOptions?: Partial<Omit<ContextOptions, 'codec'>> | undefined;
+  /** Bytes of the ring in each direction between two contexts. */
+  readonly ringCapacityBytes?: number | undefined;
+  /** How long an ask waits unless it says otherwise, in milliseconds. Default: 5000. */
+  readonly askTimeoutMs?: number | undefined;
+  /** How the actors are supervised that `system.spawn` makes. */
+  readonly supervision?: SupervisionOptions | undefined;
+  /** How often lost contexts are replaced; false: not at all. Default: each 10 times within 60 seconds. */
+  readonly restartContexts?: RestartContextsOptions | false | undefined;
+}
+
+/** An actor failed, and what was done about it. */
+export interface ActorFailure {
+  readonly ref: AnyActorRef;
+  readonly error: unknown;
+  /** What its supervisor decided; `onStop`: its `onStop` threw. */
+  readonly action: Directive | 'onStop';
+}
+
+/** Events of an {@link ActorSystem}. */
+export interface SystemEvents {
+  /** A message that nobody handled, in any context; past 32 in one turn of a context's event loop they are only counted. */
+  deadLetter: [letter: DeadLetter];
+  /** An actor failed. Without a listener it becomes a process warning. */
+  actorFailure: [failure: ActorFailure];
+  /** A worker context was lost, and for good when it is not to be replaced. */
+  contextLost: [context: { readonly name: string; readonly error: HeddleError; readonly isReplaced: boolean }];
+  /** A lost context has been replaced, and its actors were made again where their supervision says so. */
+  contextReplaced: [context: { readonly name: string }];
+}
+
+const maximumContexts = 255;
+
+/**
+ * Actors on all cores: this thread's context and the worker contexts, in which actors live. Made by
+ * {@link createSystem}; `await using`, or {@link close}, ends it.
+ */
+export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisposable {
+  readonly name: string;
+  /** The node that the system runs on. */
+  readonly node: HeddleNode;
+  /** @internal */
+  readonly host: ActorHost;
+  readonly #keeper: PlaceKeeper;
+  #closing: Promise<void> | undefined;
+
+  /** @internal Use {@link createSystem}. */
+  constructor(options: SystemOptions) {
+    super();
+    this.name = options.name ?? 'system';
+    const specifications = contextSpecifications(options.contexts ?? 0);
+    const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, 2 ** 31 - 1);
+    const systemId = `${this.name.replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
+    const codec = codecKeyOf(systemId);
+    this.node = createNode({
+      ...(options.ringCapacityBytes !== undefined && { ringCapacityBytes: options.ringCapacityBytes }),
+      contextOptions: { ...options.contextOptions, codec },
+    });
+    const loads = Places.createLoads(specifications.length + 1);
+    const places = new Places(PlaceKeeper.firstPlaces(systemId, specifications), loads);
+    this.host = new ActorHost(this.node.context, {
+      systemId,
+      place: mainPlace,
+      incarnation: 0,
+      places,
+      askTimeoutMs,
+      supervision: supervisionWith(options.supervision),
+      onDeadLetter: (letter) => void this.emit('deadLetter', letter),
+      onFailure: (ref, error, action) => this.#onFailure({ ref: ref as AnyActorRef, error, action }),
+    });
+    this.host.messages.onReport = (post) => this.#onReport(post);
+    this.#keeper = new PlaceKeeper({
+      node: this.node,
+      host: this.host,
+      specifications,
+      contextOptions: { ...options.contextOptions, codec },
+      loads,
+      askTimeoutMs,
+      restart: options.restartContexts ?? {},
+      onLost: (name, error, isReplaced) => void this.emit('contextLost', { name, error, isReplaced }),
+      onReplaced: (name) => void this.emit('contextReplaced', { name }),
+    });
+  }
+
+  /** @internal */
+  async start(): Promise<void> {
+    await this.host.listen();
+    await this.#keeper.start();
+  }
+
+  /** The names of the contexts: `main`, and those of the workers. */
+  get contextNames(): string[] {
+    return this.host.places.all.map(({ name }) => name);
+  }
+
+  /** The handle of a worker context; undefined when there is none of that name, or it is lost at the moment. */
+  contextHandle(name: string): ContextHandle | undefined {
+    return this.#keeper.handle(name);
+  }
+
+  /**
+   * Makes an actor, supervised by the system, in a worker context unless `on` says otherwise. Resolves to its ref when
+   * its state is made; rejects with what making it threw, or with `ERR_HEDDLE_UNKNOWN_ACTOR_TYPE`,
+   * `ERR_HEDDLE_CONTEXT_LOST`, `ERR_HEDDLE_TIMEOUT` (after 30 s).
+   *
+   * @example
+   * const counter = await system.spawn(Counter, { start: 0 }, { on: 'worker-1' });
+   * counter.tell('add', 5);
+   * console.log(await counter.ask('get'));
+   */
+  spawn<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): Promise<RefOf<D>> {
+    this.#requireOpen();
+    const [args, options] = rest;
+    const withPlace = { on: 'round-robin', ...options };
+    return this.host.spawner.spawn(this.host.root, definition, args, withPlace) as Promise<unknown> as Promise<
+      RefOf<D>
+    >;
+  }
+
+  /** Makes an actor in this thread, at once: it can be told things before an asynchronous state is made. */
+  spawnHere<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): RefOf<D> {
+    this.#requireOpen();
+    return this.host.spawner.spawnHere(this.host.root, definition, rest[0]) as unknown as RefOf<D>;
+  }
+
+  /** Stops an actor after the message at hand; resolves when it has gone. What waits in its mailbox becomes dead letters. */
+  stop(ref: AnyActorRef): Promise<void> {
+    return this.host.stop(ref as Ref);
+  }
+
+  /** Resolves, once, when the actor has gone; at once when it has gone before. */
+  watch(ref: AnyActorRef): Promise<Termination> {
+    return new Promise((resolve) => {
+      this.host.watches.add(ref as Ref, resolve, {
+        onTerminated: (termination) => {
+          resolve(termination);
+          this.host.endTurnSoon();
+        },
+      });
+    });
+  }
+
+  /** The last dead letters of this thread's context, oldest first, at most 100. */
+  get deadLetters(): readonly DeadLetter[] {
+    return this.host.deadLetters.recent;
+  }
+
+  /** How many dead letters this thread's context has seen, by reason. */
+  get deadLetterCounts(): Readonly<Record<DeadLetterReason, number>> {
+    return this.host.deadLetters.counts;
+  }
+
+  /** How many actors live in each context. The numbers of worker contexts may be some turns old. */
+  get actorCounts(): Record<string, number> {
+    const { places } = this.host;
+    return Object.fromEntries(
+      places.all.map(({ place, name }) => [name, place === mainPlace ? this.host.actorCount : places.actorsAt(place)]),
+    );
+  }
+
+  /** Stops all actors, in order, then the contexts; within `timeoutMs` (default 10 000). Never rejects. */
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? 10_000, 0, 2 ** 31 - 1);
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    this.#keeper.close();
+    let timer: NodeJS.Timeout | undefined;
+    const timeIsUp = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.host.root.stopAll(), timeIsUp]);
+    clearTimeout(timer);
+    this.host.close();
+    await this.node.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new HeddleError('ERR_HEDDLE_CLOSED', 'the actor system was closed; make another one with createSystem()');
+  }
+
+  #onReport(post: HostPost): void {
+    if (post.type === 'failure') {
+      this.#onFailure({ ref: post.ref as AnyActorRef, error: readError(post.error), action: post.action });
+    } else if (post.type === 'dead-letter') {
+      this.emit('deadLetter', {
+        reason: post.reason,
+        to: post.to as AnyActorRef,
+        name: post.name,
+        payload: undefined,
+      });
+    }
+  }
+
+  #onFailure(failure: ActorFailure): void {
+    if (this.emit('actorFailure', failure)) return;
+    const { ref, error, action } = failure;
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    process.emitWarning(`actor ${ref} failed (${action}): ${text}`, {
+      code: 'HEDDLE_ACTOR_FAILURE',
+      detail: error instanceof Error ? (error.stack ?? '') : '',
+    });
+  }
+}
+
+function contextSpecifications(contexts: number | readonly ContextSpecification[]): ContextSpecification[] {
+  const list: ContextSpecification[] =
+    typeof contexts === 'number'
+      ? Array.from({ length: requireInteger('contexts', contexts, 0, maximumContexts) }, () => ({}))
+      : [...contexts];
+  requireInteger('contexts.length', list.length, 0, maximumContexts);
+  const named = list.map((one, index) => ({ ...one, name: one.name ?? `worker-${index + 1}` }));
+  const names = new Set(['main', ...named.map(({ name }) => name)]);
+  if (names.size !== named.length + 1) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      'two contexts of the system have the same name, or one is called main',
+    );
+  }
+  return named;
+}
+
+/**
+ * Makes an actor system; resolves when all its contexts run.
+ *
+ * @example
+ * await using system = await createSystem({ contexts: 2 });
+ * const counter = await system.spawn(Counter, { start: 0 });
+ * counter.tell('add', 5);
+ * console.log(await counter.ask('get'));
+ *
+ * @throws ERR_HEDDLE_INVALID_ARGUMENT, ERR_HEDDLE_CONTEXT_START; ERR_HEDDLE_INVALID_STATE when it is called by a module that
+ *   another context imports for its actors
+ */
+export async function createSystem(options: SystemOptions = {}): Promise<ActorSystem> {
+  if (isImportingDefinitions()) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_STATE',
+      'createSystem() was called by a module that a context imports for its actors: define actors in modules of their own',
+    );
+  }
+  const system = new ActorSystem(options);
+  try {
+    await system.start();
+  } catch (error) {
+    await system.close();
+    throw error;
+  }
+  return system;
+}

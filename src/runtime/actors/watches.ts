@@ -1,0 +1,130 @@
+import type { Watcher } from './cell.js';
+import type { ActorHost } from './host.js';
+import type { Ref } from './ref.js';
+import type { TerminationReason } from './types.js';
+
+interface RemoteWatch {
+  readonly ref: Ref;
+  readonly watchers: Map<unknown, Watcher>;
+}
+
+const keyOf = (place: number, slot: number, generation: number): string => `${place}/${slot}.${generation}`;
+
+/**
+ * Who in this context watches whom. A watch of an actor in another context is asked for there once, whoever watches it
+ * here, and asked for anew when that context has been replaced.
+ */
+export class Watches {
+  readonly #host: ActorHost;
+  readonly #remote = new Map<string, RemoteWatch>();
+  readonly #byOwner = new Map<unknown, Set<Ref>>();
+
+  constructor(host: ActorHost) {
+    this.#host = host;
+  }
+
+  /** Watches of actors in other contexts. */
+  get remoteCount(): number {
+    return this.#remote.size;
+  }
+
+  /** `watcher` is told, once, when the actor has gone. An owner watches an actor once. */
+  add(ref: Ref, owner: unknown, watcher: Watcher): void {
+    const cell = ref.cell;
+    if (cell !== undefined) {
+      if (cell.status === 'stopped') {
+        watcher.onTerminated({ ref, reason: 'unknown' });
+        return;
+      }
+      cell.watchers ??= new Map();
+      if (cell.watchers.has(owner)) return;
+      cell.watchers.set(owner, {
+        onTerminated: (termination) => {
+          this.#forget(owner, ref);
+          watcher.onTerminated(termination);
+        },
+      });
+      this.#note(owner, ref);
+      return;
+    }
+    const place = this.#host.places.get(ref.place);
+    if (place === undefined || place.status === 'gone') {
+      watcher.onTerminated({ ref, reason: 'context-lost' });
+      return;
+    }
+    const key = keyOf(ref.place, ref.slot, ref.generation);
+    let watch = this.#remote.get(key);
+    if (watch === undefined) {
+      watch = { ref, watchers: new Map() };
+      this.#remote.set(key, watch);
+      this.#ask(ref, 'watch');
+    }
+    if (watch.watchers.has(owner)) return;
+    watch.watchers.set(owner, watcher);
+    this.#note(owner, ref);
+  }
+
+  remove(ref: Ref, owner: unknown): void {
+    this.#forget(owner, ref);
+    const cell = ref.cell;
+    if (cell !== undefined) {
+      cell.watchers?.delete(owner);
+      return;
+    }
+    const key = keyOf(ref.place, ref.slot, ref.generation);
+    const watch = this.#remote.get(key);
+    if (watch === undefined || !watch.watchers.delete(owner) || watch.watchers.size > 0) return;
+    this.#remote.delete(key);
+    this.#ask(ref, 'unwatch');
+  }
+
+  /** Takes all watches of an owner back. */
+  dropOwner(owner: unknown): void {
+    if (this.#byOwner.size === 0) return;
+    for (const ref of [...(this.#byOwner.get(owner) ?? [])]) this.remove(ref, owner);
+  }
+
+  /** An actor of another context has gone. */
+  onTerminated(place: number, slot: number, generation: number, reason: TerminationReason): void {
+    const key = keyOf(place, slot, generation);
+    const watch = this.#remote.get(key);
+    if (watch === undefined) return;
+    this.#remote.delete(key);
+    for (const [owner, watcher] of watch.watchers) {
+      this.#forget(owner, watch.ref);
+      watcher.onTerminated({ ref: watch.ref, reason });
+    }
+  }
+
+  /** A context has been replaced: those of its actors that are not there again have gone. */
+  onPlaceUp(place: number): void {
+    for (const watch of [...this.#remote.values()]) if (watch.ref.place === place) this.#ask(watch.ref, 'watch');
+  }
+
+  /** A context is lost for good. */
+  onPlaceGone(place: number): void {
+    for (const { ref } of [...this.#remote.values()]) {
+      if (ref.place === place) this.onTerminated(place, ref.slot, ref.generation, 'context-lost');
+    }
+  }
+
+  #ask(ref: Ref, type: 'watch' | 'unwatch'): void {
+    this.#host.post(ref.place, { type, slot: ref.slot, generation: ref.generation });
+  }
+
+  #note(owner: unknown, ref: Ref): void {
+    let refs = this.#byOwner.get(owner);
+    if (refs === undefined) {
+      refs = new Set();
+      this.#byOwner.set(owner, refs);
+    }
+    refs.add(ref);
+  }
+
+  #forget(owner: unknown, ref: Ref): void {
+    const refs = this.#byOwner.get(owner);
+    if (refs === undefined) return;
+    for (const one of refs) if (one.equals(ref)) refs.delete(one);
+    if (refs.size === 0) this.#byOwner.delete(owner);
+  }
+}

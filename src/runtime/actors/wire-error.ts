@@ -1,0 +1,36 @@
+import { errorCodes, HeddleError, RemoteError } from '../../errors.js';
+
+/** Longest stack that travels. */
+const maximumStackCharacters = 2000;
+
+/** An error as it travels: all of it plain. */
+export interface WireActorError {
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | undefined;
+  readonly stack: string | undefined;
+  /** Whether the runtime itself said so, with one of its own codes. */
+  readonly isOwn: boolean;
+}
+
+/** An error, ready to travel. The inverse of {@link readError}. */
+export function describeError(error: unknown): WireActorError {
+  const source = error instanceof Error ? error : new Error(String(error));
+  const { code } = source as { code?: unknown };
+  return {
+    name: source.constructor?.name ?? source.name,
+    message: source.message.slice(0, maximumStackCharacters),
+    code: typeof code === 'string' ? code : undefined,
+    stack: source.stack?.slice(0, maximumStackCharacters),
+    isOwn: source instanceof HeddleError && source.name === 'HeddleError',
+  };
+}
+
+/** What an error from another context becomes here: the runtime's own as they were, others a RemoteError. */
+export function readError(payload: unknown): Error {
+  const { name, message, code, stack, isOwn } = payload as WireActorError;
+  if (isOwn && code !== undefined && Object.hasOwn(errorCodes, code)) {
+    return new HeddleError(code as keyof typeof errorCodes, message);
+  }
+  return new RemoteError({ name, message, code, stack });
+}
