@@ -622,8 +622,8 @@ export class World {
       if (connection.queuedMessages > 0) this.#fail(`at rest ${endpoint} has messages queued`);
       const { ledger } = peer.connection.inbound;
       const { credits } = connection.outbound;
-      const messages = credits.messages[0] + credits.messages[1] + ledger.unannouncedMessages;
-      const bytes = credits.bytes[0] + credits.bytes[1] + ledger.unannouncedBytes;
+      const messages = credits.posts.messages + credits.responses.messages + ledger.unannouncedMessages;
+      const bytes = credits.posts.bytes + credits.responses.bytes + ledger.unannouncedBytes;
       if (messages !== 2 * ledger.depthMessages || bytes !== 2 * ledger.depthBytes) {
         this.#fail(
           `credits of ${endpoint} are not conserved: messages ${messages} of ${2 * ledger.depthMessages}, ` +

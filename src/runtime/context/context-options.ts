@@ -35,7 +35,7 @@ export interface ContextOptions {
 
 /** The options that hold where none are given. */
 export const defaultContextOptions: ContextOptions = {
-  pollingMicros: 50,
+  pollingMicros: 200,
   turnBudgetMicros: 200,
   manualPolling: false,
   slabLimitBytes: 2 ** 30,

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { systemClock } from '../../clock.js';
 import { HeddleError, requireInteger } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
@@ -23,6 +24,7 @@ import {
 import type { ContextInit, DirectedContext } from './context-runtime.js';
 import { DutyCycle, type TurnWork } from './duty-cycle.js';
 
+const availableCores = availableParallelism();
 const defaultStopTimeoutMs = 5_000;
 const maximumWaitMs = 2 ** 31 - 1;
 
@@ -94,6 +96,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
         statistics: this.#statistics,
         transports: () => this.#transportList,
         publish: () => this.#sessions.publishBatches(),
+        isCrowded: () => this.#shm.awakeContexts > availableCores,
         onActivity: () => this.#noteActivity(),
       },
     );
@@ -114,7 +117,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       linkLingerMs: options.linkLingerMs,
       requestPublish: () => this.#dutyCycle.requestPublish(),
       endTurnSoon: () => this.#dutyCycle.endTurnSoon(),
-      stayAwake: () => this.#dutyCycle.wake(),
+      stayAwake: () => this.#dutyCycle.expect(),
       report: (error) => this.#report(error),
     });
     const host = {

@@ -20,6 +20,8 @@ export interface DutyCycleWork {
   readonly transports: () => readonly Transport[];
   /** Makes visible what was placed since the last call. */
   publish(): void;
+  /** Whether more contexts of the process want a core than there are: polling in vain then takes it from another. */
+  isCrowded(): boolean;
   /** Something happened: the context is not idle. */
   onActivity(): void;
 }
@@ -29,24 +31,29 @@ export type TurnWork = () => boolean;
 
 /** Records that one poll takes at the most, so that a busy link does not hold up the others, nor the publishing. */
 const pollBudgetRecords = 256;
-/** Polls without result that one turn makes before it gives the event loop its chance: about a microsecond's worth. */
-const emptyPollsPerTurn = 100;
-/** Where the adaptive polling time begins, and the least that it goes down to, in µs. */
-const initialPollingMicros = 20;
-const leastPollingMicros = 2;
-
-/**
- * A context that is woken within this time of falling asleep should have polled on. Most of such a short sleep is the
- * doorbell's own latency, and in a conversation the peer's as well: tens of µs each that polling would have spared.
- */
+/** How long one turn polls without result before it gives the event loop its chance, in µs; looked at every few polls. */
+const emptyPollingMicros = 5;
+const emptyPollsPerLook = 16;
+/** How long a context keeps its core, when there are not enough of them, before it lets another have it, in µs. */
+const crowdedSliceMicros = 200;
+/** Nobody changes it: waiting on it, with a time limit, is how a thread gives up its core. */
+const neverNotified = new Int32Array(new SharedArrayBuffer(4));
+const shortestWaitMs = 0.001;
+/** A polling time that has shrunk below this is none at all, in µs. */
+const leastPollingMicros = 4;
+/** After so many short sleeps in a row a context that does not poll tries it again; the number doubles while that fails. */
+const firstProbeAfterSleeps = 16;
+const lastProbeAfterSleeps = 1024;
+/** A sleep that a peer ended within this time was short: polling might have spared the doorbell's latency. */
 const quickWakeMicros = 200;
 
 /**
  * One context's share of its thread: polls the transports, runs registered work, publishes what was sent, and gives way to
  * the thread's other events in between. When nothing comes for a while it sleeps in the event loop until a peer wakes it.
  *
- * How long "a while" is adapts: it grows when a peer woke the context soon after it had gone to sleep, since polling on
- * would have been faster for both, and shrinks when polling was in vain.
+ * How long "a while" is adapts to whether polling pays. It doubles when something came while the context polled, and
+ * halves, down to none, when the context polled in vain: nothing was on its way, or the peer shares this core and could not
+ * run because of the polling. From none it is tried again now and then while sleeps are short.
  */
 export class DutyCycle {
   readonly options: DutyCycleOptions;
@@ -66,12 +73,19 @@ export class DutyCycle {
   #publishRequested = false;
   #isAsleep = false;
   #isStopped = true;
-  #adaptedMicros = initialPollingMicros;
+  #adaptedMicros: number;
+  #shortSleeps = 0;
+  #probeAfterSleeps = firstProbeAfterSleeps;
+  #isProbing = false;
   #lastActivityMicros = 0;
   #sleptAtMicros = 0;
+  #sliceStartedMicros = 0;
+  /** Turns in which nothing came, since the last one in which something did. */
+  #idleTurns = 0;
 
   constructor(options: DutyCycleOptions, work: DutyCycleWork) {
     this.options = options;
+    this.#adaptedMicros = options.pollingMicros;
     this.#work = work;
     this.#statistics = work.statistics;
   }
@@ -119,17 +133,22 @@ export class DutyCycle {
     this.#schedule();
   }
 
+  /**
+   * A response will come. Where polling has paid lately the context polls for it; where it has not, it stays asleep: a
+   * peer that has to be woken answers after tens of µs, in which two threads that poll only keep each other from a core.
+   */
+  expect(): void {
+    if (this.#isAsleep && this.#adaptedMicros > 0) this.wake();
+  }
+
   /** A transport woke the context: a peer has published. The turn runs at once, not an event loop turn later. */
   wakeFromTransport(): void {
     if (this.#isStopped || this.options.manualPolling || !this.#isAsleep) {
       this.wake();
       return;
     }
-    const asleepMicros = this.#work.clock.nowMicros() - this.#sleptAtMicros;
-    if (asleepMicros < quickWakeMicros) {
-      this.#adaptedMicros = Math.min(this.#adaptedMicros * 2, this.options.pollingMicros);
-    }
     this.#statistics.numbers[counterIndex.wakeUps]++;
+    this.#countSleep(this.#work.clock.nowMicros() - this.#sleptAtMicros);
     this.#endSleep();
     if (this.#turnDepth > 0) this.#schedule();
     else this.#runScheduledTurn();
@@ -224,13 +243,19 @@ export class DutyCycle {
     let worked = false;
     let emptyPolls = 0;
     try {
-      do {
+      for (;;) {
         if (this.#pollOnce() > 0 || this.#hasTurnWork) {
           worked = true;
           emptyPolls = 0;
-          if (this.#endSoon || clock.nowMicros() - startedMicros >= turnBudgetMicros) break;
-        } else emptyPolls++;
-      } while (emptyPolls < emptyPollsPerTurn && !this.#isStopped);
+          if (this.#endSoon || this.#isStopped || clock.nowMicros() - startedMicros >= turnBudgetMicros) break;
+        } else {
+          emptyPolls++;
+          if (this.#adaptedMicros === 0) break;
+          if (emptyPolls % emptyPollsPerLook !== 0) continue;
+          if (this.#isStopped || clock.nowMicros() - startedMicros >= emptyPollingMicros || this.#work.isCrowded())
+            break;
+        }
+      }
     } finally {
       this.#turnDepth = 0;
       this.#finishTurn(worked, startedMicros);
@@ -239,17 +264,34 @@ export class DutyCycle {
 
   #finishTurn(worked: boolean, startedMicros: number): void {
     if (this.#isStopped) return;
+    const isCrowded = this.#work.isCrowded();
     if (worked) {
+      if (this.#idleTurns > 0) this.#pollingPaid();
+      this.#idleTurns = 0;
       this.#lastActivityMicros = startedMicros;
       this.#work.onActivity();
-    } else if (startedMicros - this.#lastActivityMicros >= Math.min(this.#adaptedMicros, this.options.pollingMicros)) {
-      if (this.#beginSleep()) {
-        // This time of polling was in vain.
-        this.#adaptedMicros = Math.max(leastPollingMicros, this.#adaptedMicros * 0.9);
-        return;
-      }
+      if (isCrowded) this.#shareCore();
+    } else this.#idleTurns++;
+    const pollingMicros = isCrowded ? 0 : Math.min(this.#adaptedMicros, this.options.pollingMicros);
+    const isOver = pollingMicros === 0 || (!worked && startedMicros - this.#lastActivityMicros >= pollingMicros);
+    if (!isOver || this.#hasTurnWork || !this.#beginSleep()) {
+      this.#schedule();
+      return;
     }
-    this.#schedule();
+    if (this.#idleTurns > 0 && pollingMicros > 0) this.#pollingWasInVain();
+    this.#idleTurns = 0;
+  }
+
+  /**
+   * Contexts that keep each other busy never sleep, and would hold their cores for the milliseconds that the operating
+   * system's scheduler lets them, while others wait with requests to answer. So each gives its core up now and then: the
+   * shortest wait there is ends some 50 µs later, or when the others have had theirs.
+   */
+  #shareCore(): void {
+    const nowMicros = this.#work.clock.nowMicros();
+    if (nowMicros - this.#sliceStartedMicros < crowdedSliceMicros) return;
+    Atomics.wait(neverNotified, 0, 0, shortestWaitMs);
+    this.#sliceStartedMicros = this.#work.clock.nowMicros();
   }
 
   #schedule(): void {
@@ -269,9 +311,36 @@ export class DutyCycle {
     return true;
   }
 
+  /** Something came while the context polled. */
+  #pollingPaid(): void {
+    this.#adaptedMicros = Math.min(Math.max(leastPollingMicros, this.#adaptedMicros * 2), this.options.pollingMicros);
+    this.#probeAfterSleeps = firstProbeAfterSleeps;
+    this.#isProbing = false;
+  }
+
+  /** The context has polled for its time, and nothing came. */
+  #pollingWasInVain(): void {
+    if (this.#isProbing) {
+      this.#isProbing = false;
+      this.#adaptedMicros = 0;
+      this.#probeAfterSleeps = Math.min(this.#probeAfterSleeps * 2, lastProbeAfterSleeps);
+    } else this.#adaptedMicros = this.#adaptedMicros < 2 * leastPollingMicros ? 0 : this.#adaptedMicros / 2;
+  }
+
+  /** A peer has ended the context's sleep. */
+  #countSleep(asleepMicros: number): void {
+    if (this.#adaptedMicros > 0) return;
+    this.#shortSleeps = asleepMicros < quickWakeMicros ? this.#shortSleeps + 1 : 0;
+    if (this.#shortSleeps < this.#probeAfterSleeps) return;
+    this.#shortSleeps = 0;
+    this.#isProbing = true;
+    this.#adaptedMicros = this.options.pollingMicros;
+  }
+
   #endSleep(): void {
     if (!this.#isAsleep) return;
     this.#isAsleep = false;
+    this.#sliceStartedMicros = this.#work.clock.nowMicros();
     for (const transport of this.#work.transports()) transport.endSleep();
     this.#lastActivityMicros = this.#work.clock.nowMicros();
   }

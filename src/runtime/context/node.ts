@@ -288,6 +288,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     } catch (error) {
       controlChannel.port1.close();
       directoryChannel.port1.close();
+      this.#lines.retire(id);
       this.#lines.setState(id, 'free');
       throw startFailure({ id, name }, moduleUrl, error);
     }
@@ -304,6 +305,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     const lost = context.lostError ?? contextLostError(context.id, context.name, end);
     this.#contexts.delete(context.id);
     this.#directory.contextEnded(context.id, lost);
+    this.#lines.retire(context.id);
     this.#lines.setState(context.id, 'free');
     if (!started) return; // The rejection of startContext tells it.
     const isExpected = end.reason === 'stopped' || end.reason === 'terminated';

@@ -67,6 +67,10 @@ export class Message<T = any> {
   large: SharedBuffer | Uint8Array | undefined;
   /** @internal */
   isKept = false;
+  /** @internal Whether it counts as held in its connection's ledger. */
+  isHeld = false;
+  /** @internal Whether nothing has been done with it since it arrived. */
+  isFresh = true;
   /** @internal A request that has been answered. */
   isAnswered = false;
   /** @internal A message whose credits have gone back. */
@@ -146,6 +150,7 @@ export class Message<T = any> {
    */
   takeBuffer(): SharedBuffer | undefined {
     const large = this.large;
+    this.isFresh = false;
     if (large === undefined || large instanceof Uint8Array) return undefined;
     this.large = undefined;
     this.length = 0;
@@ -157,6 +162,7 @@ export class Message<T = any> {
   keep(): this {
     if (this.isKept) return this;
     this.isKept = true;
+    this.isFresh = false;
     this.copyBytes();
     this.owner.detach(this);
     return this;
@@ -189,6 +195,7 @@ export class Message<T = any> {
 
   /** Lets the receipt, if one was asked for, say that this side refused the message. */
   refuseReceipt(): void {
+    this.isFresh = false;
     this.isRefused = true;
   }
 
@@ -204,6 +211,7 @@ export class Message<T = any> {
 
   /** Aborted when the requester cancels the request, and when the connection ends before the answer. */
   get signal(): AbortSignal {
+    this.isFresh = false;
     this.#abort ??= new AbortController();
     return this.#abort.signal;
   }
@@ -228,9 +236,13 @@ export class Message<T = any> {
     this.#abort?.abort(error);
   }
 
-  /** @internal Makes a flyweight forget what belonged to the message before. */
-  forget(): void {
-    this.block = undefined;
+  /** @internal Makes a flyweight forget what was done with the message before. */
+  refresh(): void {
+    this.isFresh = true;
+    this.isAnswered = false;
+    this.isReleased = false;
+    this.isRefused = false;
+    this.isReceiptSent = false;
     this.large = undefined;
     this.#abort = undefined;
   }

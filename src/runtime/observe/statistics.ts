@@ -19,9 +19,7 @@ import {
 } from './statistics-layout.js';
 
 // Held in constants of the module: the recording of a message is a few plain stores.
-const messagesSentIndex = counterIndex.messagesSent;
 const bytesSentIndex = counterIndex.bytesSent;
-const messagesReceivedIndex = counterIndex.messagesReceived;
 const bytesReceivedIndex = counterIndex.bytesReceived;
 const sentIndexes = [counterIndex.oneWaysSent, counterIndex.requestsSent, counterIndex.responsesSent];
 const receivedIndexes = [counterIndex.oneWaysReceived, counterIndex.requestsReceived, counterIndex.responsesReceived];
@@ -86,7 +84,6 @@ export class StatisticsBlock {
   /** A message was sent; `kind` is 0 for one-way, 1 for request, 2 for response. */
   recordSent(kind: number, lengthBytes: number): void {
     const { numbers } = this;
-    numbers[messagesSentIndex] += 1;
     numbers[sentIndexes[kind]] += 1;
     numbers[bytesSentIndex] += lengthBytes;
   }
@@ -94,7 +91,6 @@ export class StatisticsBlock {
   /** A message was received; `kind` is 0 for one-way, 1 for request, 2 for response. */
   recordReceived(kind: number, lengthBytes: number): void {
     const { numbers } = this;
-    numbers[messagesReceivedIndex] += 1;
     numbers[receivedIndexes[kind]] += 1;
     numbers[bytesReceivedIndex] += lengthBytes;
   }
@@ -230,6 +226,9 @@ export function readStatistics(memory: SharedArrayBuffer): ContextStatistics {
   const numbers = new Float64Array(memory, 0, statisticsNumberCount);
   const counters = {} as Record<CounterName, number>;
   for (const name of counterNames) counters[name] = numbers[counterIndex[name]]!;
+  // Not counted beside their parts: that would be another store for each message.
+  counters.messagesSent = counters.oneWaysSent + counters.requestsSent + counters.responsesSent;
+  counters.messagesReceived = counters.oneWaysReceived + counters.requestsReceived + counters.responsesReceived;
   return {
     ...counters,
     queueingDelay: summarize(numbers, queueingDelayIndex),

@@ -153,12 +153,12 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
 
   /** Messages that can be sent now without waiting for the peer to release any. */
   get freeSendMessages(): number {
-    return this.outbound.credits?.messages[0] ?? 0;
+    return this.outbound.credits?.posts.messages ?? 0;
   }
 
   /** Bytes that can be sent now without waiting for the peer to release any. */
   get freeSendBytes(): number {
-    return this.outbound.credits?.bytes[0] ?? 0;
+    return this.outbound.credits?.posts.bytes ?? 0;
   }
 
   /** Messages that wait here for credits or for the wire. */
@@ -383,8 +383,8 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   /** @internal What the peer has received and released, after a reconnect. */
   resync(expectedSerial: number, released: readonly number[]): void {
     const { credits, retransmitter } = this.outbound;
-    credits.refill(0, released[0], released[1]);
-    credits.refill(1, released[2], released[3]);
+    credits.refill(credits.posts, released[0], released[1]);
+    credits.refill(credits.responses, released[2], released[3]);
     retransmitter?.acknowledge(expectedSerial);
     retransmitter?.rewind();
   }
@@ -559,6 +559,11 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   /** @internal */
   detach(message: Message): void {
     this.inbound.detach(message);
+    if (!message.isHeld && !message.isReleased) {
+      message.isHeld = true;
+      const { ledger } = this.inbound;
+      ledger.hold(message.kind === 'response' ? ledger.responses : ledger.posts, message.chargedBytes);
+    }
     if (message.kind === 'request' && !message.isAnswered) this.#kept.set(message.reference, message);
   }
 
@@ -604,7 +609,11 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       return;
     }
     if (message.wantsReceipt) this.#sendReceipt(message);
-    if (!message.isKept) this.release(message);
+    if (message.isFresh) {
+      // The hot path: nothing was done with the message but reading it.
+      const { ledger } = this.inbound;
+      if (ledger.release(ledger.posts, message.chargedBytes)) this.outbound.announceCredits();
+    } else if (!message.isKept) this.release(message);
   }
 
   #finishOneWay(message: Message): void {
@@ -741,6 +750,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
     }
     if (this.#life.isOver) {
       message.isAnswered = true;
+      message.isFresh = false;
       this.#discard(payload, options.context);
       this.release(message);
       return;
@@ -760,6 +770,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
         : isValue(payload) && outbound.placeValue(RecordKind.response, message.reference, payload, more));
     if (!placed) outbound.submit(RecordKind.response, flags | receipt, message.reference, payload, options);
     message.isAnswered = true;
+    message.isFresh = false;
     this.#kept.delete(message.reference);
     this.release(message);
   }
@@ -786,8 +797,14 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   returnCredits(message: Message): void {
     if (message.isReleased) return;
     message.isReleased = true;
-    const due = this.inbound.ledger.release(message.kind === 'response' ? 1 : 0, message.chargedBytes);
-    if (due) this.outbound.announceCredits();
+    message.isFresh = false;
+    const { ledger } = this.inbound;
+    const counters = message.kind === 'response' ? ledger.responses : ledger.posts;
+    if (message.isHeld) {
+      message.isHeld = false;
+      ledger.unhold(counters, message.chargedBytes);
+    }
+    if (ledger.release(counters, message.chargedBytes)) this.outbound.announceCredits();
     if (message.isKept && message.kind === 'request') this.#kept.delete(message.reference);
   }
 
@@ -799,7 +816,6 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       message.large = undefined;
       if (large instanceof SharedBuffer && large.isHeld) large.release();
     }
-    if (!message.isKept) message.forget();
   }
 
   #sendReceipt(message: Message): void {
@@ -835,6 +851,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
       answer = cancelled ? 'cancelled' : 'failed';
       if (cancelled) {
         message.isAnswered = true;
+        message.isFresh = false;
         this.#kept.delete(requestId);
         this.#guard(() => message.abort(error));
         this.release(message);

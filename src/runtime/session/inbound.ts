@@ -16,7 +16,7 @@ import {
   paddedHeaderBytes,
   RecordKind,
 } from '../message/message-layout.js';
-import { postClass, type ReleaseLedger, responseClass } from './credits.js';
+import type { CreditPurse, ReleaseLedger } from './credits.js';
 import type { SessionHost } from './session-host.js';
 
 /** What the receiving half of a connection tells the connection. */
@@ -38,7 +38,7 @@ export interface InboundOwner extends MessageOwner {
 
 /** What of the sending half the receiving half fills in. */
 export interface CreditTarget {
-  readonly credits: { refill(messageClass: number, messages: number, bytes: number): boolean };
+  readonly credits: CreditPurse;
   readonly retransmitter: { acknowledge(expectedSerial: number): void } | undefined;
   expectedSerial: number;
 }
@@ -93,8 +93,10 @@ export class Inbound {
     const assembly = this.#assembly;
     this.#assembly = undefined;
     this.#skipping = false;
-    const large = assembly?.message.large;
-    if (large instanceof SharedBuffer && large.isHeld) large.release();
+    if (assembly === undefined) return;
+    const { message } = assembly;
+    this.ledger.unhold(message.kind === 'response' ? this.ledger.responses : this.ledger.posts, message.chargedBytes);
+    if (message.large instanceof SharedBuffer && message.large.isHeld) message.large.release();
   }
 
   /** One record of a connection's kind. `length` has been checked to hold at least the fixed part. */
@@ -138,16 +140,13 @@ export class Inbound {
       message.serial = int32[word + 3];
       message.reference = int32[word + 4];
       message.flags = flags;
-      message.block = block;
+      if (message.block !== block) message.block = block;
       message.headerStart = headerStart;
       message.headerLength = headerLength;
       message.dataStart = dataStart;
       message.length = dataLength;
-      message.isAnswered = false;
-      message.isReleased = false;
-      message.isRefused = false;
-      message.isReceiptSent = false;
       message.chargedBytes = dataLength + headerLength;
+      if (!message.isFresh) message.refresh();
       const sentAt = int32[word + 5];
       if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength, sentAt)) return;
       if (sentAt === 0) this.#deliver(kind, message);
@@ -166,28 +165,34 @@ export class Inbound {
     }
   }
 
+  #deliver(kind: number, message: Message): void {
+    const ledger = this.ledger;
+    const counters = kind === RecordKind.response ? ledger.responses : ledger.posts;
+    // What was gathered from fragments was admitted, and is held, since its first record.
+    if (!message.isHeld && !ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
+    this.#host.statistics.recordReceived(kind - RecordKind.oneWay, message.chargedBytes);
+    this.#owner.onMessage(message);
+  }
+
   /** As `#deliver`, for the few messages whose way and handler are timed. */
-  #deliverTimed(kind: number, message: Message, sentAt: number): void {
+  #deliverTimed(kind: number, message: Message, sentAtMicros: number): void {
     const { clock, statistics } = this.#host;
     const startedMicros = clock.nowMicros();
-    statistics.recordQueueingDelay((startedMicros - sentAt) | 0);
+    // Both clocks count the same microseconds, the sender's cut to 32 bits. A clock of another machine may be off.
+    statistics.recordQueueingDelay((startedMicros - sentAtMicros) | 0);
     this.#deliver(kind, message);
     statistics.recordHandlerTime(clock.nowMicros() - startedMicros);
   }
 
-  #deliver(kind: number, message: Message): void {
-    const messageClass = kind === RecordKind.response ? responseClass : postClass;
-    if (!this.ledger.receive(messageClass, message.chargedBytes)) {
-      if (message.large instanceof SharedBuffer) message.large.release();
-      message.large = undefined;
-      throw new HeddleError(
-        'ERR_HEDDLE_PROTOCOL',
-        `the peer sent more than its credits: held messages=${this.ledger.heldMessages[messageClass]} ` +
-          `bytes=${this.ledger.heldBytes[messageClass]}`,
-      );
-    }
-    this.#host.statistics.recordReceived(kind - RecordKind.oneWay, message.chargedBytes);
-    this.#owner.onMessage(message);
+  #overdrawn(message: Message): HeddleError {
+    if (message.large instanceof SharedBuffer) message.large.release();
+    message.large = undefined;
+    const { heldMessages, heldBytes } = message.kind === 'response' ? this.ledger.responses : this.ledger.posts;
+    return new HeddleError(
+      'ERR_HEDDLE_PROTOCOL',
+      `the peer sent more than its credits: held messages=${heldMessages} bytes=${heldBytes}, and a message of ` +
+        `${message.chargedBytes} bytes`,
+    );
   }
 
   #receiveControl(
@@ -239,8 +244,8 @@ export class Inbound {
     const credits = outbound.credits;
     const at = word + creditWord;
     if (
-      !credits.refill(postClass, int32[at], int32[at + 1]) ||
-      !credits.refill(responseClass, int32[at + 2], int32[at + 3])
+      !credits.refill(credits.posts, int32[at], int32[at + 1]) ||
+      !credits.refill(credits.responses, int32[at + 2], int32[at + 3])
     ) {
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer says that it released more than it was sent');
     }
@@ -272,6 +277,7 @@ export class Inbound {
     }
     message.length = lengthBytes;
     message.chargedBytes = lengthBytes + message.headerLength;
+    message.isFresh = false;
     if (link.sharesMemory) {
       const moved = adoptMoved(link, this.#host.pool, bytes, at);
       const target = this.#owner.assignBuffer(message.kind, lengthBytes);
@@ -290,8 +296,13 @@ export class Inbound {
       this.#advance();
       return true;
     }
+    const { ledger } = this;
+    const counters = message.kind === 'response' ? ledger.responses : ledger.posts;
+    if (!ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
     message.copyBytes();
     this.detach(message);
+    message.isHeld = true;
+    ledger.hold(counters, message.chargedBytes);
     this.#assembly = { message, target, sentAt, received: 0 };
     return false;
   }

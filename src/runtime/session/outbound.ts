@@ -15,7 +15,7 @@ import {
 } from '../message/message-layout.js';
 import type { Payload, Receipt, SendOptions } from '../message/payload.js';
 import { Segments, writeSegments } from '../message/segments.js';
-import { type CreditPurse, postClass, type ReleaseLedger, responseClass } from './credits.js';
+import type { CreditPurse, Credits, ReleaseLedger } from './credits.js';
 import type { ConnectionOptions } from './options.js';
 import { Retransmitter } from './retransmitter.js';
 import { type QueuedRecord, SendQueue } from './send-queue.js';
@@ -140,20 +140,13 @@ export class Outbound {
    */
   placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
     const length = data.length;
-    const credits = this.credits;
-    const messageClass = kind === RecordKind.response ? responseClass : postClass;
-    if (
-      length > this.#inlineLimitBytes ||
-      credits.messages[messageClass] <= 0 ||
-      credits.bytes[messageClass] < length
-    ) {
-      return false;
-    }
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    if (length > this.#inlineLimitBytes || credits.messages <= 0 || credits.bytes < length) return false;
     const writer = this.#writer;
     const start = writer.claim(messageHeaderBytes + length);
     if (start < 0) return false;
-    credits.messages[messageClass]--;
-    credits.bytes[messageClass] -= length;
+    credits.messages--;
+    credits.bytes -= length;
     const serial = this.nextSerial;
     this.nextSerial = (serial + 1) | 0;
     const block = writer.block;
@@ -164,7 +157,7 @@ export class Outbound {
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference;
-    int32[word + 5] = (serial & timedMask) === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    int32[word + 5] = (serial & timedMask) === 0 ? this.#timeOfSending() : 0;
     block.bytes.set(data, start + messageHeaderBytes);
     this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.#host.batch(this.wire);
@@ -174,10 +167,9 @@ export class Outbound {
 
   /** The straight way for a value: encoded in place. False when it must take the other way. */
   placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
-    const credits = this.credits;
-    const messageClass = kind === RecordKind.response ? responseClass : postClass;
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
     const room = Math.min(this.#inlineLimitBytes, 2 * this.#encodedBytes + 64);
-    if (credits.messages[messageClass] <= 0 || credits.bytes[messageClass] < room) return false;
+    if (credits.messages <= 0 || credits.bytes < room) return false;
     const writer = this.#writer;
     const start = writer.claim(messageHeaderBytes + room);
     if (start < 0) return false;
@@ -197,8 +189,8 @@ export class Outbound {
     const length = end - dataStart;
     writer.trim(start, messageHeaderBytes + length);
     this.#encodedBytes = length;
-    credits.messages[messageClass]--;
-    credits.bytes[messageClass] -= length;
+    credits.messages--;
+    credits.bytes -= length;
     const serial = this.nextSerial;
     this.nextSerial = (serial + 1) | 0;
     const int32 = block.int32;
@@ -209,7 +201,7 @@ export class Outbound {
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference;
-    int32[word + 5] = (serial & timedMask) === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    int32[word + 5] = (serial & timedMask) === 0 ? this.#timeOfSending() : 0;
     this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.#host.batch(this.wire);
     else this.wire.link.publish();
@@ -308,7 +300,7 @@ export class Outbound {
     this.straightAnswers = false;
     this.straightPosts = false;
     if (this.#resendPending() && this.#continueStream()) {
-      if (this.#drain(this.answers, responseClass)) this.#drain(this.posts, postClass);
+      if (this.#drain(this.answers, this.credits.responses)) this.#drain(this.posts, this.credits.posts);
       this.#finishIfEmpty();
     }
     if (this.ledger.isAnnouncementDue) this.announceCredits();
@@ -437,21 +429,20 @@ export class Outbound {
   }
 
   /** Places what the queue holds until it is empty (true), or the link has no room (false). */
-  #drain(queue: SendQueue, messageClass: number): boolean {
+  #drain(queue: SendQueue, credits: Credits): boolean {
     for (let record = queue.head; record !== undefined; record = queue.head) {
       const credited = record.kind <= lastCreditedKind;
       if (credited) {
-        const credits = this.credits;
-        if (record.chargedBytes > credits.peerDepthBytes) {
+        if (record.chargedBytes > this.credits.peerDepthBytes) {
           queue.shift();
           record.large?.release();
           this.#owner.onRecordDropped(record, 'flushed', this.#tooLarge(record.chargedBytes));
           continue;
         }
-        if (credits.messages[messageClass] <= 0 || credits.bytes[messageClass] < record.chargedBytes) {
+        if (credits.messages <= 0 || credits.bytes < record.chargedBytes) {
           this.#host.statistics.add('creditStalls');
           // The peer announces by halves of its depth: the other half may be what this message needs.
-          if (credits.messages[messageClass] > 0 && !this.#creditsAsked) {
+          if (credits.messages > 0 && !this.#creditsAsked) {
             this.#creditsAsked = this.placeUnsequenced(RecordKind.creditsWanted);
           }
           return true;
@@ -469,8 +460,8 @@ export class Outbound {
       queue.shift();
       this.#owner.onRecordPlaced(record, serial);
       if (credited) {
-        this.credits.messages[messageClass]--;
-        this.credits.bytes[messageClass] -= record.chargedBytes;
+        credits.messages--;
+        credits.bytes -= record.chargedBytes;
         this.#host.statistics.recordSent(record.kind - RecordKind.oneWay, record.chargedBytes);
       }
       if (this.#streaming === undefined) this.#owner.onRecordSent(record);
@@ -578,6 +569,12 @@ export class Outbound {
     return true;
   }
 
+  /** What is measured on one message of many: when it was sent, and how full its link was. Never 0. */
+  #timeOfSending(): number {
+    this.#host.statistics.recordLinkOccupancy(this.wire.link.occupancyBytes());
+    return this.#host.clock.nowMicros() | 1;
+  }
+
   #finishIfEmpty(): void {
     if (!this.#finWanted || this.#streaming !== undefined || this.posts.length > 0 || this.answers.length > 0) return;
     if (!this.#place(RecordKind.fin, 0, 0, undefined, undefined, true)) return;
@@ -616,12 +613,12 @@ export class Outbound {
     int32[word + 2] = this.remoteId;
     int32[word + 3] = isSequenced ? serial : 0;
     int32[word + 4] = reference;
-    int32[word + 5] = isSequenced && (serial & timedMask) === 0 ? this.#host.clock.nowMicros() | 1 : 0;
+    int32[word + 5] = isSequenced && (serial & timedMask) === 0 ? this.#timeOfSending() : 0;
     if (carries) {
-      int32[word + 6] = ledger.releasedMessages[postClass];
-      int32[word + 7] = ledger.releasedBytes[postClass];
-      int32[word + 8] = ledger.releasedMessages[responseClass];
-      int32[word + 9] = ledger.releasedBytes[responseClass];
+      int32[word + 6] = ledger.posts.releasedMessages;
+      int32[word + 7] = ledger.posts.releasedBytes;
+      int32[word + 8] = ledger.responses.releasedMessages;
+      int32[word + 9] = ledger.responses.releasedBytes;
       int32[word + 10] = this.expectedSerial;
       int32[word + 11] = 0;
       ledger.announced();

@@ -237,11 +237,11 @@ export class SessionLayer implements SessionHost, RecordReceiver {
   /** What a connection has received and released so far, to be told to its peer. */
   progress(connection: Connection): Pick<SetupBody, 'expectedSerial' | 'released'> {
     const { ledger, expectedSerial } = connection.inbound;
-    const { releasedMessages, releasedBytes } = ledger;
+    const { posts, responses } = ledger;
     ledger.announced();
     return {
       expectedSerial,
-      released: [releasedMessages[0], releasedBytes[0], releasedMessages[1], releasedBytes[1]],
+      released: [posts.releasedMessages, posts.releasedBytes, responses.releasedMessages, responses.releasedBytes],
     };
   }
 

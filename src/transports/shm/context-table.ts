@@ -10,6 +10,10 @@ import { HeddleError, requireInteger } from '../../errors.js';
  *     8  incarnation  how many contexts have had this line
  * ```
  *
+ * One more line, behind those of the contexts, is common to all: its first word counts the contexts that are awake, that
+ * is, use a core or wait for one. A context counts itself out when it stores sleeping=1; who swaps the flag back, the
+ * context or the producer that wakes it, counts it in.
+ *
  * The sleep protocol. A consumer about to sleep stores sleeping=1, then looks at all of its rings again, then sleeps. A
  * producer stores a ring's tail (or head, when room was wanted), then loads sleeping; if it is 1 it tries to swap it
  * for 0, and whoever succeeds rings the doorbell: one ring per sleep, however many producers there are. Both sides
@@ -23,6 +27,8 @@ export const contextLineBytes = 128;
 const lineWords = contextLineBytes >> 2;
 const stateWord = 1;
 const incarnationWord = 2;
+/** Index of the word that counts the contexts that are awake. */
+export const awakeIndex = maximumContexts * lineWords;
 
 const states = ['free', 'running', 'stopped', 'lost'] as const;
 
@@ -31,7 +37,7 @@ export type ContextState = (typeof states)[number];
 
 /** Makes the table of a process; all lines are free. */
 export function createContextTable(): SharedArrayBuffer {
-  return new SharedArrayBuffer(maximumContexts * contextLineBytes);
+  return new SharedArrayBuffer((maximumContexts + 1) * contextLineBytes);
 }
 
 /** Index of the sleeping word of a context, in the table's int32 words. */
@@ -45,7 +51,7 @@ export class ContextTable {
   readonly words: Int32Array;
 
   constructor(memory: SharedArrayBuffer) {
-    if (!(memory instanceof SharedArrayBuffer) || memory.byteLength !== maximumContexts * contextLineBytes) {
+    if (!(memory instanceof SharedArrayBuffer) || memory.byteLength !== (maximumContexts + 1) * contextLineBytes) {
       throw new HeddleError(
         'ERR_HEDDLE_INVALID_ARGUMENT',
         'the context table must be a SharedArrayBuffer made by createContextTable()',
@@ -62,7 +68,8 @@ export class ContextTable {
     for (let contextId = 0; contextId < maximumContexts; contextId += 1) {
       const line = contextId * lineWords;
       if (Atomics.compareExchange(this.words, line + stateWord, 0, 1) !== 0) continue;
-      Atomics.store(this.words, line, 0);
+      // Not awake before its transport says so: a context that is never made uses no core.
+      Atomics.store(this.words, line, 1);
       Atomics.add(this.words, line + incarnationWord, 1);
       return contextId;
     }
@@ -87,4 +94,19 @@ export class ContextTable {
   incarnation(contextId: number): number {
     return Atomics.load(this.words, sleepingIndex(contextId) + incarnationWord);
   }
+
+  /** The context does not use a core any more, whether it said so or died awake. Harmless the second time. */
+  retire(contextId: number): void {
+    fallAsleep(this.words, sleepingIndex(contextId));
+  }
+}
+
+/** Counts a context out. Its flag is up from now on: what is published after this is told to it by its doorbell. */
+export function fallAsleep(words: Int32Array, index: number): void {
+  if (Atomics.exchange(words, index, 1) === 0) Atomics.sub(words, awakeIndex, 1);
+}
+
+/** Counts a context in that wakes up by itself; nothing happens when a producer has done it. */
+export function wakeUp(words: Int32Array, index: number): void {
+  if (Atomics.exchange(words, index, 0) === 1) Atomics.add(words, awakeIndex, 1);
 }

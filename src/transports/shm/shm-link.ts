@@ -3,7 +3,7 @@ import { nextLinkId } from '../link-id.js';
 import type { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
 import type { Link, RecordReceiver } from '../transport.js';
-import { sleepingIndex } from './context-table.js';
+import { awakeIndex, sleepingIndex } from './context-table.js';
 import type { PortDoorbell } from './doorbell.js';
 import { RingConsumer, type RingConsumerOwner } from './ring-consumer.js';
 import type { RingPair } from './ring-pair.js';
@@ -20,6 +20,8 @@ export interface ShmLinkOwner {
   readonly contextId: number;
   /** The link has ended and is no longer to be polled. */
   onLinkEnded(link: ShmLink): void;
+  /** A sleeping peer has been woken. */
+  onDoorbellRung(): void;
 }
 
 /** The link between two contexts of a process: a ring each way, shared by all portals of both. */
@@ -143,6 +145,8 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
     // the peer stores it later and then sees the position. The swap makes one ring of many producers' attempts.
     // A link that has ended must not take the flag: it has promised never to ring again.
     if (Atomics.load(words, index) === 1 && this.isOpen && Atomics.compareExchange(words, index, 1, 0) === 1) {
+      Atomics.add(words, awakeIndex, 1);
+      this.#owner.onDoorbellRung();
       this.doorbell.ring();
     }
   }

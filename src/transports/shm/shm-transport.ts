@@ -1,6 +1,6 @@
 import { HeddleError, requireInteger } from '../../errors.js';
 import type { Link, Portal, RecordReceiver, Transport, TransportHost, TransportOptions } from '../transport.js';
-import { ContextTable, maximumContexts, sleepingIndex } from './context-table.js';
+import { awakeIndex, ContextTable, fallAsleep, maximumContexts, sleepingIndex, wakeUp } from './context-table.js';
 import { PortDoorbell } from './doorbell.js';
 import type { RingPair } from './ring-pair.js';
 import { ShmLink, type ShmLinkOwner } from './shm-link.js';
@@ -50,6 +50,8 @@ export class ShmTransport implements Transport, ShmLinkOwner {
   #nextLink = 0;
   #asleep = false;
   #closed = false;
+  /** How often a sleeping peer was woken. */
+  doorbellsRung = 0;
 
   constructor(host: TransportHost, environment: ShmEnvironment) {
     this.#host = host;
@@ -58,6 +60,7 @@ export class ShmTransport implements Transport, ShmLinkOwner {
     this.contextId = environment.contextId;
     this.tableWords = new ContextTable(environment.table).words;
     this.#sleepingIndex = sleepingIndex(environment.contextId);
+    wakeUp(this.tableWords, this.#sleepingIndex);
   }
 
   async listen(uri: string, _options: TransportOptions): Promise<Portal> {
@@ -206,9 +209,9 @@ export class ShmTransport implements Transport, ShmLinkOwner {
   beginSleep(): boolean {
     // The consumer's half of the sleep protocol: first the flag, then a look at every ring. A producer that published
     // before this store is seen by the look; one that publishes after it sees the flag.
-    Atomics.store(this.tableWords, this.#sleepingIndex, 1);
+    fallAsleep(this.tableWords, this.#sleepingIndex);
     if (this.hasWork()) {
-      Atomics.store(this.tableWords, this.#sleepingIndex, 0);
+      wakeUp(this.tableWords, this.#sleepingIndex);
       this.#asleep = false;
       return false;
     }
@@ -219,7 +222,12 @@ export class ShmTransport implements Transport, ShmLinkOwner {
   endSleep(): void {
     if (!this.#asleep) return;
     this.#asleep = false;
-    Atomics.store(this.tableWords, this.#sleepingIndex, 0);
+    wakeUp(this.tableWords, this.#sleepingIndex);
+  }
+
+  /** How many contexts of the process use a core or wait for one, this one included. */
+  get awakeContexts(): number {
+    return Atomics.load(this.tableWords, awakeIndex);
   }
 
   async close(): Promise<void> {
@@ -232,6 +240,13 @@ export class ShmTransport implements Transport, ShmLinkOwner {
       for (const doorbell of this.#doorbells) doorbell.close();
     }
     await Promise.all([...this.#portals.values()].map((portal) => portal.close()));
+    // The flag stays up: there is nobody left to wake.
+    fallAsleep(this.tableWords, this.#sleepingIndex);
+  }
+
+  /** {@link ShmLinkOwner} */
+  onDoorbellRung(): void {
+    this.doorbellsRung++;
   }
 
   /** {@link ShmLinkOwner} */
@@ -267,6 +282,7 @@ export class ShmTransport implements Transport, ShmLinkOwner {
   readonly #silent = {
     receiver: { onRecord: () => {}, onWritable: () => {}, onLinkClosed: () => {} },
     onLinkEnded: () => {},
+    onDoorbellRung: () => {},
   };
 
   #requireOpen(): void {
