@@ -821,6 +821,7 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   #sendReceipt(message: Message): void {
     if (this.#life.isOver || message.isReceiptSent) return;
     message.isReceiptSent = true;
+    message.isFresh = false;
     const isRequest = message.kind === 'request';
     const flags = (isRequest ? MessageFlag.receipt : 0) | (message.isRefused ? MessageFlag.refused : 0);
     this.outbound.submitControl(RecordKind.receipt, flags, 0, isRequest ? message.reference : message.serial);

@@ -22,7 +22,7 @@ test('lines are given out once, to the last, and given back with a new incarnati
   table.setState(5, 'free');
   t.is(other.acquire(), 5);
   t.is(table.incarnation(5), 2);
-  t.is(table.words[sleepingIndex(5)], 0);
+  t.is(table.words[sleepingIndex(5)], 1);
 });
 
 test('each context has a line of its own, and ids are checked', (t) => {

@@ -8,8 +8,11 @@ import { connectedPair, many, place } from './harness.js';
  * That is how the sleep and room protocols race; the model in test/model tries finer interleavings of its own copy.
  */
 
-const methods = ['load', 'store', 'compareExchange'] as const;
-const original = { load: Atomics.load, store: Atomics.store, compareExchange: Atomics.compareExchange };
+const methods = ['load', 'store', 'compareExchange', 'exchange', 'add', 'sub'] as const;
+const original = Object.fromEntries(methods.map((method) => [method, Atomics[method]])) as Pick<
+  typeof Atomics,
+  (typeof methods)[number]
+>;
 
 /** Runs `operation`, and `intruder` before its n-th Atomics call. Returns whether there was an n-th call. */
 function interrupted(operation: () => void, n: number, intruder: () => void): boolean {
