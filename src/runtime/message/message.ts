@@ -65,6 +65,8 @@ export class Message<T = any> {
   length = 0;
   /** @internal Where the data of a large message lies. */
   large: SharedBuffer | Uint8Array | undefined;
+  /** @internal Whether `large` is a buffer that the sender's user sent, and not a copy of bytes or of a value. */
+  isUsersBuffer = false;
   /** @internal */
   isKept = false;
   /** @internal Whether it counts as held in its connection's ledger. */
@@ -156,6 +158,17 @@ export class Message<T = any> {
     this.length = 0;
     this.block = undefined;
     return large;
+  }
+
+  /**
+   * @internal Gives a large buffer that the receiver's user knows nothing of back to its pool; the bytes are copied to
+   * where the garbage collector takes care of them.
+   */
+  unshare(): void {
+    const large = this.large;
+    if (this.isUsersBuffer || large === undefined || large instanceof Uint8Array) return;
+    this.large = Buffer.from(large.bytes);
+    large.release();
   }
 
   /** Keeps the message beyond its handler, with a copy of its bytes. Returns the message. */

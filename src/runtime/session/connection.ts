@@ -215,8 +215,9 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
   }
 
   /**
-   * Sends a request and resolves with the response, which is the caller's: it stays valid, and `release()` (or `using`)
-   * gives a large one's memory back.
+   * Sends a request and resolves with the response, which is the caller's and stays valid. Only when the other side answers
+   * with a SharedBuffer is there something to give back: take it with `takeBuffer()`, or `release()` the
+   * response (or declare it with `using`).
    *
    * Rejects with `ERR_HEDDLE_TIMEOUT`, `ERR_HEDDLE_CANCELLED`, `ERR_HEDDLE_FLUSHED` when the connection ends first,
    * `RemoteError` when the handler threw, and whatever `send` throws. `R` is the type of the response's value.

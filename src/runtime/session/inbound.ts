@@ -277,6 +277,7 @@ export class Inbound {
     }
     message.length = lengthBytes;
     message.chargedBytes = lengthBytes + message.headerLength;
+    message.isUsersBuffer = bytes.readInt32LE(at + 20) === 1;
     message.isFresh = false;
     if (link.sharesMemory) {
       const moved = adoptMoved(link, this.#host.pool, bytes, at);

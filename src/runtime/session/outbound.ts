@@ -234,6 +234,7 @@ export class Outbound {
       header: undefined,
       data: undefined,
       large: undefined,
+      isUsersBuffer: false,
       chargedBytes: 0,
       onSent: undefined,
       onReceipt: undefined,
@@ -405,6 +406,7 @@ export class Outbound {
       header: header === undefined ? undefined : Uint8Array.prototype.slice.call(header),
       data,
       large,
+      isUsersBuffer: payload instanceof SharedBuffer,
       chargedBytes,
       onSent: options.onSent,
       onReceipt: options.onReceipt as ((receipt: Receipt) => void) | undefined,
@@ -509,6 +511,7 @@ export class Outbound {
     const flags = record.flags | MessageFlag.large;
     const descriptor = Buffer.alloc(descriptorBytes);
     descriptor.writeInt32LE(large.length, 0);
+    descriptor.writeInt32LE(record.isUsersBuffer ? 1 : 0, 20);
     if (!link.sharesMemory) {
       if (!this.#place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return false;
       this.#streaming = large;

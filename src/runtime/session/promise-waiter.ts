@@ -28,6 +28,7 @@ export class PromiseWaiter implements RequestWaiter {
   onResponse(message: Message): void {
     this.#signal?.removeEventListener('abort', this.#onAbort);
     message.keep();
+    message.unshare();
     // The bytes are the caller's own copy by now: the peer gets its credits back without waiting for the caller.
     message.returnCredits();
     this.#resolve(message);

@@ -12,6 +12,8 @@ export interface QueuedRecord {
   data: Uint8Array | undefined;
   /** The data of a large message, held until it is handed over or has been streamed. */
   large: SharedBuffer | undefined;
+  /** Whether `large` is a buffer that the user sent, and not a copy of bytes or of a value. */
+  readonly isUsersBuffer: boolean;
   /** What the message takes of the byte credits; 0 for records that take none. */
   readonly chargedBytes: number;
   readonly onSent: (() => void) | undefined;

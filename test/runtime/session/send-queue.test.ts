@@ -10,6 +10,7 @@ function record(reference: number, chargedBytes = 1): QueuedRecord {
     header: undefined,
     data: undefined,
     large: undefined,
+    isUsersBuffer: false,
     chargedBytes,
     onSent: undefined,
     onReceipt: undefined,
