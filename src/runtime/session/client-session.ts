@@ -290,6 +290,7 @@ export class ClientSession extends Session {
   async #tryResume(): Promise<void> {
     const { connection, layer } = this;
     const { reconnectDelayMs } = connection.options;
+    const tryMs = Math.max(1000, 10 * reconnectDelayMs);
     const leftMs = (this.#resumeDeadlineMicros - layer.clock.nowMicros()) / 1000;
     if (!connection.isResuming) return;
     if (leftMs <= 0) {
@@ -303,7 +304,8 @@ export class ClientSession extends Session {
       return;
     }
     try {
-      const wire = await layer.acquireWire(connection.portalUri, Math.max(1, Math.ceil(leftMs)));
+      // A wire that does not answer must not take all the time there is.
+      const wire = await layer.acquireWire(connection.portalUri, Math.max(1, Math.ceil(Math.min(leftMs, tryMs))));
       if (!connection.isResuming) return;
       layer.leaveWire(connection);
       connection.attach(wire);
@@ -316,7 +318,7 @@ export class ClientSession extends Session {
         peerConnectionId: connection.outbound.remoteId,
       });
       // The next try is due when this one has had its time without an answer, or earlier when it fails.
-      this.#resumeIn(Math.max(1000, 10 * reconnectDelayMs));
+      this.#resumeIn(tryMs);
     } catch {
       this.#resumeIn(reconnectDelayMs);
     }

@@ -77,6 +77,8 @@ export class Outbound {
   #streamedBytes = 0;
   /** The record whose data is being streamed; undefined when it is sent again after a reconnect. */
   #streamingRecord: QueuedRecord | undefined;
+  /** Pings and pongs that found no room. */
+  readonly #signsOfLife = new Set<number>();
   #finWanted = false;
   /** The peer knows that a message waits for more bytes than it has announced. */
   #creditsAsked = false;
@@ -99,6 +101,7 @@ export class Outbound {
   attach(wire: Wire, remoteId: number): void {
     this.wire = wire;
     this.#creditsAsked = false;
+    this.#signsOfLife.clear();
     this.#writer = wire.link.writer;
     this.remoteId = remoteId;
     this.applyOptions();
@@ -249,7 +252,15 @@ export class Outbound {
     if (!this.isOnline) return false;
     const placed = this.#place(kind, 0, 0, undefined, undefined, kind === RecordKind.credit);
     if (placed) this.#host.batch(this.wire);
+    // A sign of life that finds no room goes when there is some: the peer may wait for this one.
+    else if (kind === RecordKind.ping || kind === RecordKind.pong) this.#signsOfLife.add(kind);
     return placed;
+  }
+
+  #placeSignsOfLife(): void {
+    const kinds = [...this.#signsOfLife];
+    this.#signsOfLife.clear();
+    for (const kind of kinds) this.placeUnsequenced(kind);
   }
 
   /** The peer has announced what it released. */
@@ -305,6 +316,7 @@ export class Outbound {
       this.#finishIfEmpty();
     }
     if (this.ledger.isAnnouncementDue) this.announceCredits();
+    if (this.#signsOfLife.size > 0) this.#placeSignsOfLife();
     const idle = this.#streaming === undefined && this.isOnline && !this.retransmitter;
     this.straightAnswers = idle && this.answers.length === 0;
     this.straightPosts = idle && this.posts.length === 0 && !this.#isClosing;
