@@ -225,6 +225,11 @@ export class SimulatedLink implements Link, RecordSink {
       throw new HeddleError('ERR_HEDDLE_MESSAGE_TOO_LARGE', `a record of ${alignedBytes} exceeds ${frameBytes}`);
     }
     if (!this.isOpen) return false;
+    if (this.sharesMemory && writer.cursor > 0 && this.#framesOnTheirWay + 1 >= windowFrames) {
+      // As in a ring: where there is no room for this record there may be for a shorter one.
+      this.#roomWanted = true;
+      return false;
+    }
     this.publish();
     if (this.#framesOnTheirWay >= windowFrames) {
       this.#roomWanted = true;

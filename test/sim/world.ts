@@ -4,6 +4,7 @@ import { MessageFlag } from '../../src/runtime/message/message-layout.js';
 import type { Receipt, RequestOptions } from '../../src/runtime/message/payload.js';
 import type { ClientSession } from '../../src/runtime/session/client-session.js';
 import type { Connection } from '../../src/runtime/session/connection.js';
+import type { ConnectionState } from '../../src/runtime/session/connection-machine.js';
 import type { SessionEvent } from '../../src/runtime/session/events.js';
 import type { ListenOptions, Server } from '../../src/runtime/session/server.js';
 import type { Session } from '../../src/runtime/session/session.js';
@@ -41,6 +42,8 @@ export class World {
   readonly #requestIds: { endpoint: Endpoint; requestId: number }[] = [];
   readonly #sessionEvents = new Map<Session, string[]>();
   readonly #promises: { name: string; context: SimulatedContext; isSettled: boolean }[] = [];
+  /** Connections that one of their ends has begun to close. */
+  readonly #closed = new Set<string>();
   readonly #failures: string[] = [];
   /** What happened, for the report of a failure. */
   readonly log: string[] = [];
@@ -75,6 +78,7 @@ export class World {
       this.#checkAtRest();
     }
     this.#note('close all');
+    for (const endpoint of this.#endpoints) this.#closed.add(endpoint.key);
     for (const context of this.#living) {
       const closed = context.layer.close().then(() => {
         const delays = context.clock.foregroundDelays;
@@ -180,7 +184,16 @@ export class World {
     if ('connection' in event) {
       const endpoint = this.#endpointFor(context, event.connection);
       this.#note(`${endpoint}: ${event.type} ${'error' in event ? event.error.message : ''}`);
+      const wasEstablished = endpoint.events.includes('connection-established');
       endpoint.onEvent(event);
+      // The service may have thought otherwise, when its answer was cut off.
+      if (event.type === 'connection-disconnected' && !wasEstablished) this.#closed.add(endpoint.key);
+      const isFault = event.type === 'connection-error' || (event.type === 'connection-disconnected' && wasEstablished);
+      // Cuts are lived through, and nothing goes wrong but that who closed is not there any more for who comes back.
+      const explained = event.type === 'connection-disconnected' && this.#closed.has(endpoint.key);
+      if (isFault && !explained && ['calm', 'cuts'].includes(this.scenario.profile)) {
+        this.#fail(`${endpoint} was lost: ${event.error.stack}`);
+      }
       if (event.type === 'message-error' && event.direction === 'out' && event.kind === 'one-way') {
         this.#messageOf(event.context).failed = true;
       }
@@ -301,7 +314,9 @@ export class World {
         return undefined;
       case 'endConnection':
         // Rare, or nothing would be left to look at.
-        if (this.#random.chance(0.1)) this.#track('close in handler', context, endpoint.connection.close());
+        if (!this.#random.chance(0.1)) return 'not yet';
+        this.#closed.add(endpoint.key);
+        this.#track('close in handler', context, endpoint.connection.close());
         return 'the end';
       default:
         return answer();
@@ -392,10 +407,12 @@ export class World {
         break;
       case 'close':
         this.#note(`${endpoint} closes`);
+        this.#closed.add(endpoint.key);
         this.#track(`${endpoint} close`, context, connection.close());
         break;
       case 'closeSession':
         this.#note(`${endpoint} closes its session`);
+        for (const one of connection.session.connections) this.#closed.add(this.#endpointFor(context, one).key);
         this.#track(`${endpoint} session close`, context, connection.session.close());
         break;
       case 'destroy':
@@ -485,11 +502,18 @@ export class World {
     try {
       const onReceipt = wantsReceipt ? this.#receiptOf(message) : undefined;
       const header = draw % 7 === 0 ? Buffer.alloc(draw % 50) : undefined;
+      const { state } = endpoint.connection;
       endpoint.connection.send(payload, { more, onReceipt, header, context: message.number });
+      this.#requireSendable(state);
     } catch (error) {
       this.#refused(message, error);
       this.#dropPayload(payload);
     }
+  }
+
+  /** A send that was taken in `state`: after a close, sends fail at once. */
+  #requireSendable(state: ConnectionState): void {
+    if (!['init', 'established', 'online'].includes(state)) this.#fail(`a send was taken in state ${state}`);
   }
 
   /** A buffer that could not be sent is its owner's still. */
@@ -539,7 +563,9 @@ export class World {
       return;
     }
     try {
+      const { state } = endpoint.connection;
       const requestId = endpoint.connection.requestWith(payload, waiter, options);
+      this.#requireSendable(state);
       this.#requestIds.push({ endpoint, requestId });
     } catch (error) {
       this.#refused(message, error);
