@@ -65,7 +65,7 @@ export class Message<T = any> {
   length = 0;
   /** @internal Where the data of a large message lies. */
   large: SharedBuffer | Uint8Array | undefined;
-  /** @internal Whether `large` is a buffer that the sender's user sent, and not a copy of bytes or of a value. */
+  /** @internal Whether a user, who sent `large` or picked it, knows of it; otherwise it is a copy of bytes or of a value. */
   isUsersBuffer = false;
   /** @internal */
   isKept = false;

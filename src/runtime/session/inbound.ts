@@ -285,12 +285,15 @@ export class Inbound {
       if (target === undefined) message.large = moved;
       else {
         message.large = target;
+        message.isUsersBuffer = true;
         targetBytes(target, lengthBytes).set(moved.bytes);
         moved.release();
       }
       return true;
     }
-    message.large = this.#owner.assignBuffer(message.kind, lengthBytes) ?? this.#host.pool.allocate(lengthBytes);
+    const assigned = this.#owner.assignBuffer(message.kind, lengthBytes);
+    message.large = assigned ?? this.#host.pool.allocate(lengthBytes);
+    message.isUsersBuffer ||= assigned !== undefined;
     const target = targetBytes(message.large, lengthBytes);
     this.#skipping = false;
     if (lengthBytes === 0) {
