@@ -50,6 +50,11 @@ const modules: Partial<Record<OursWorkload, { readonly module: URL; readonly wor
   'shm-shared-buffer': { module: new URL('./shm.js', import.meta.url), workload: 'buffer' },
   oversubscribed: { module: new URL('./shm.js', import.meta.url), workload: 'oversubscribed' },
   'idle-cpu': { module: new URL('./shm.js', import.meta.url), workload: 'idle' },
+  'actor-tell-local': { module: new URL('./actors.js', import.meta.url), workload: 'tellLocal' },
+  'actor-tell-cross': { module: new URL('./actors.js', import.meta.url), workload: 'tellCross' },
+  'actor-ask-cross': { module: new URL('./actors.js', import.meta.url), workload: 'askCross' },
+  'fan-in': { module: new URL('./actors.js', import.meta.url), workload: 'fanIn' },
+  create: { module: new URL('./actors.js', import.meta.url), workload: 'create' },
   'tcp-oneway': { module: new URL('./tcp.js', import.meta.url), workload: 'oneway' },
   'tcp-rtt': { module: new URL('./tcp.js', import.meta.url), workload: 'rtt' },
 };

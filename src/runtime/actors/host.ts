@@ -229,7 +229,7 @@ export class ActorHost {
 
   tellRemote(ref: Ref, name: string, payload: unknown): boolean {
     const peer = this.peer(ref.place);
-    if (peer.isReachable) return peer.tell(ref, name, payload);
+    if (peer.isUp) return peer.tell(ref, name, payload);
     this.deadLetters.add('context-lost', ref, name, payload);
     return false;
   }

@@ -34,10 +34,14 @@ export class Peer implements RequestOwner<AskWaiter> {
     this.place = place;
   }
 
-  /** Whether anything can be sent: the context is not lost. */
+  /** Whether its actors can be sent anything: the context is not lost, and they are all there again. */
+  get isUp(): boolean {
+    return this.#host.places.get(this.place)?.status === 'up';
+  }
+
+  /** Whether its runtime can be told anything: also while its actors are being made again. */
   get isReachable(): boolean {
-    const status = this.#host.places.get(this.place)?.status;
-    return status === 'up' || (status === 'down' && this.#host.isRestoring(this.place));
+    return this.isUp || this.#host.isRestoring(this.place);
   }
 
   tell(ref: Ref, name: string, payload: unknown): boolean {
@@ -73,6 +77,7 @@ export class Peer implements RequestOwner<AskWaiter> {
   }
 
   ask(slot: number, generation: number, name: string, id: number, payload: unknown): void {
+    if (slot !== hostSlot && !this.isUp) throw contextLost(this.#host.places.nameOf(this.place));
     this.#send(EnvelopeKind.ask, this.#nameNumber(name), slot, generation, id, payload);
   }
 

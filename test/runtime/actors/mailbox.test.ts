@@ -1,0 +1,128 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { laneWindow } from '../../../src/runtime/actors/lane.js';
+import { Mailbox } from '../../../src/runtime/actors/mailbox.js';
+import { Dropping, Failing, Forgetting, Pressing, Sluggish } from './fixtures/slow.js';
+import { testSystem, until } from './support.js';
+
+test('a mailbox is a queue, whatever its length has been', (t) => {
+  const steps = fc.array(fc.oneof(fc.constant('push'), fc.constant('shift'), fc.constant('unshift')), {
+    maxLength: 300,
+  });
+  fc.assert(
+    fc.property(steps, (commands) => {
+      const mailbox = new Mailbox();
+      const model: number[] = [];
+      commands.forEach((command, number) => {
+        if (command === 'push') {
+          mailbox.push('name', number, undefined);
+          model.push(number);
+        } else if (command === 'unshift') {
+          mailbox.unshift('name', number, undefined);
+          model.unshift(number);
+        } else {
+          const expected = model.shift();
+          t.is(mailbox.shift(), expected !== undefined);
+          if (expected !== undefined) t.is(mailbox.payload, expected);
+        }
+        t.is(mailbox.size, model.length);
+      });
+    }),
+  );
+});
+
+for (const [definition, on, expected, told] of [
+  [Dropping, 'here', [0, 1, 2, 3], 'false'],
+  [Dropping, 'worker-1', [0, 1, 2, 3], 'true'],
+  [Forgetting, 'here', [2, 3, 4, 5], 'true'],
+  [Forgetting, 'worker-1', [2, 3, 4, 5], 'true'],
+  [Failing, 'here', [0, 1, 2, 3], 'ERR_HEDDLE_MAILBOX_FULL'],
+  [Failing, 'worker-1', [0, 1, 2, 3], 'true'],
+  [Pressing, 'here', [0, 1, 2, 3], 'false'],
+] as const) {
+  test(`a full mailbox, ${definition.name}, ${on}`, async (t) => {
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const letters: string[] = [];
+    system.on('deadLetter', ({ reason, name, to }) => letters.push(`${name} ${to.type} ${reason}`));
+    const gate = await system.spawn(definition, undefined, { on });
+    await gate.ask('hold', 100);
+    await until(() => on !== 'here' || system.host.cells[0]!.pendingHandlers > 0);
+    const results: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      try {
+        results.push(String(gate.tell('see', i)));
+      } catch (error) {
+        results.push((error as { code: string }).code);
+      }
+    }
+    t.is(results.at(-1), told);
+    await until(async () => (await gate.ask('seen')).length >= 4);
+    t.deepEqual(await gate.ask('seen'), [...expected]);
+    await until(() => letters.length >= 2);
+    t.deepEqual(letters, Array(2).fill(`see ${definition.name} mailbox-full`));
+  });
+}
+
+test('an ask that finds the mailbox full is told so', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  for (const on of ['here', 'worker-1']) {
+    const gate = await system.spawn(Pressing, undefined, { on });
+    const blocked = gate.ask('block', 50);
+    const asks = Array.from({ length: 6 }, () => gate.ask('open'));
+    const outcomes = await Promise.allSettled(asks);
+    const full = outcomes.filter(
+      (outcome) => outcome.status === 'rejected' && outcome.reason.code === 'ERR_HEDDLE_MAILBOX_FULL',
+    );
+    t.true(full.length >= 2, on);
+    t.is(outcomes.filter(({ status }) => status === 'fulfilled').length, 6 - full.length);
+    await blocked;
+  }
+});
+
+test('what is stashed comes back in order, before what came later; the stash is bounded', async (t) => {
+  const { system } = await testSystem(t);
+  const gate = await system.spawn(Dropping, undefined, { on: 'here' });
+  for (let i = 0; i < 3; i++) gate.tell('stashed', i);
+  await until(() => system.host.cells[0]!.inbox.runnable === 0);
+  gate.tell('stashed', 3);
+  gate.tell('open');
+  gate.tell('see', 4);
+  await until(async () => (await gate.ask('seen')).length === 4);
+  t.deepEqual(await gate.ask('seen'), [0, 1, 2, 4]);
+  t.is(system.deadLetterCounts['mailbox-full'], 1);
+  const stashed = system.spawnHere(Dropping);
+  const reply = stashed.ask('stashed', 7);
+  stashed.tell('open');
+  t.is(await reply, undefined, 'who asks gets the reply when the message is handled at last');
+});
+
+for (const on of ['here', 'worker-1']) {
+  test(`a fast producer against a slow actor: what waits stays bounded, and nothing is lost, ${on}`, async (t) => {
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const slow = await system.spawn(Sluggish, undefined, { on });
+    const count = 50_000;
+    let pauses = 0;
+    for (let i = 0; i < count; i++) {
+      if (slow.tell('work', { number: i, text: 'a job for the slow one' })) continue;
+      pauses++;
+      await slow.ready();
+    }
+    await until(async () => (await slow.ask('count')) === count);
+    t.true(pauses > 2, `pauses=${pauses}`);
+    const maximum = await slow.ask('maximum');
+    t.true(maximum <= (on === 'here' ? 8192 : laneWindow), `maximum=${maximum}`);
+    t.is(system.deadLetterCounts['mailbox-full'], 0);
+  });
+
+  test(`a producer that does not listen: its messages become dead letters, and memory is bounded, ${on}`, async (t) => {
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const slow = await system.spawn(Sluggish, undefined, { on });
+    const count = 30_000;
+    for (let i = 0; i < count; i++) slow.tell('work', { number: i });
+    const lost = system.deadLetterCounts['mailbox-full'];
+    t.true(lost > 0);
+    await until(async () => (await slow.ask('count')) === count - lost);
+    t.true((await slow.ask('maximum')) <= 8192);
+    t.is(system.deadLetters.length, 100);
+  });
+}
