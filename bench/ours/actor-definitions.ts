@@ -1,5 +1,5 @@
 /** The actors of heddle's sides of the benchmarks. */
-import { type ActorRef, defineActor } from '../../src/index.js';
+import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
 import { Arrivals, type Flood } from '../harness/arrivals.js';
 import { LatencyRecorder, sharedMicros } from '../harness/latency.js';
 import {
@@ -40,7 +40,7 @@ export const Pong = defineActor(import.meta.url, {
 export const Ping = defineActor(import.meta.url, {
   name: 'ping',
   isReentrant: true,
-  state: (args: { pong: ActorRef<PongMessages> }, actor) => {
+  state: (args: { pong: ActorRef<PongMessages> }, actor: ActorContext) => {
     args.pong.tell('join', actor.self);
     return { pong: args.pong, sent: 0, remaining: 0, onEnd: () => {}, onError: (_error: Error) => {} };
   },
