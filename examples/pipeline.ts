@@ -1,0 +1,22 @@
+/** A pipeline: jobs are split among workers on all cores, their results gathered; a full worker slows the source down. */
+import { createSystem } from 'heddle';
+import { Collector, Worker } from './pipeline-actors.js';
+
+const jobs = 20_000;
+const system = await createSystem({ contexts: 2 });
+const collector = await system.spawn(Collector, { expected: jobs }, { on: 'here' });
+const workers = await Promise.all(Array.from({ length: 4 }, () => system.spawn(Worker, { collector })));
+
+let pauses = 0;
+for (let job = 0; job < jobs; job++) {
+  const worker = workers[job % workers.length]!;
+  if (worker.tell('count', 100 + (job % 100))) continue;
+  pauses++;
+  await worker.ready();
+}
+
+const total = await collector.ask('total', undefined, { timeoutMs: 60_000 });
+console.log(
+  `${total.jobs} jobs found ${total.primes} primes; the source waited for a worker: ${pauses > 0 ? 'yes' : 'no'}`,
+);
+await system.close();
