@@ -54,13 +54,13 @@ export class SimulatedContext implements NetworkNode {
     });
     this.host = {
       clock: this.clock,
-      receiver: this.layer,
-      onLink: (link) => this.layer.onLink(link),
+      receiver: this.layer.receiver,
+      onLink: (link) => this.layer.wires.onLink(link),
       enterTurn: () => {
         this.#turnDepth++;
       },
       leaveTurn: () => {
-        if (--this.#turnDepth === 0) this.layer.publishBatches();
+        if (--this.#turnDepth === 0) this.layer.wires.publishBatches();
       },
       wake: () => {},
       report: (error) => this.reports.push(error),
@@ -79,7 +79,7 @@ export class SimulatedContext implements NetworkNode {
     this.#publishRequested = true;
     this.#simulation.schedule(0, () => {
       this.#publishRequested = false;
-      if (!this.isCrashed) this.layer.publishBatches();
+      if (!this.isCrashed) this.layer.wires.publishBatches();
     });
   }
 }

@@ -5,7 +5,7 @@ import { HeddleError, requireInteger } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
 import { TcpTransport } from '../../transports/tcp/tcp-transport.js';
-import type { Transport } from '../../transports/transport.js';
+import type { Link, Transport } from '../../transports/transport.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import { type LeakReport, SlabPool, type SlabPoolStatistics } from '../memory/slab-pool.js';
 import { codecNamed } from '../message/codec-registry.js';
@@ -95,7 +95,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
         clock: systemClock,
         statistics: this.#statistics,
         transports: () => this.#transportList,
-        publish: () => this.#sessions.publishBatches(),
+        publish: () => this.#sessions.wires.publishBatches(),
         isCrowded: () => this.#shm.awakeContexts > availableCores,
         onActivity: () => this.#noteActivity(),
       },
@@ -122,8 +122,8 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     });
     const host = {
       clock: systemClock,
-      receiver: this.#sessions,
-      onLink: this.#sessions.onLink.bind(this.#sessions),
+      receiver: this.#sessions.receiver,
+      onLink: (link: Link) => this.#sessions.wires.onLink(link),
       enterTurn: () => this.#dutyCycle.enterTurn(),
       leaveTurn: () => this.#dutyCycle.leaveTurn(),
       wake: () => this.#dutyCycle.wakeFromTransport(),

@@ -4,7 +4,7 @@ import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.j
 import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
 import { createRing, requireRingCapacity } from '../../transports/shm/ring-layout.js';
 import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
-import { drawSecret } from '../session/session-layer.js';
+import { drawSecret } from '../session/session-tokens.js';
 import { type ContextEnd, contextLostError } from './context-end.js';
 import { type ContextHandle, defaultStopTimeoutMs, maximumTimeoutMs, WorkerContext } from './context-handle.js';
 import type { AnyContextMain, ContextDataOf, ContextValueOf } from './context-main.js';

@@ -86,7 +86,7 @@ export class ClientSession extends Session {
   }
 
   async #setUp(uri: string): Promise<void> {
-    this.layer.leaveWire(this.connection);
+    this.layer.wires.leave(this.connection);
     this.uri = uri;
     this.connection.portalUri = uri;
     await this.#introduce(uri, RecordKind.sessionSetup);
@@ -96,7 +96,7 @@ export class ClientSession extends Session {
   async #introduce(uri: string, kind: number): Promise<void> {
     const { connection, layer } = this;
     try {
-      const wire = await layer.acquireWire(uri, connection.options.connectTimeoutMs);
+      const wire = await layer.wires.acquire(uri, connection.options.connectTimeoutMs);
       if (connection.endError !== undefined) return;
       connection.attach(wire);
       const body: SetupBody = {
@@ -105,7 +105,7 @@ export class ClientSession extends Session {
         token: this.#token === '' ? undefined : this.#token,
         uri,
       };
-      layer.placeSetup(wire, kind, 0, body, this.#privateData);
+      layer.wires.placeSetup(wire, kind, 0, body, this.#privateData);
     } catch (error) {
       this.#onUnreachable(error as HeddleError);
     }
@@ -163,7 +163,7 @@ export class ClientSession extends Session {
           this.#portals = body.portals;
           this.step({ type: 'acceptedWithPortals' });
           this.#settleTicket();
-          this.layer.leaveWire(connection);
+          this.layer.wires.leave(connection);
           void this.#goToPortal(body.portals);
           return;
         }
@@ -211,7 +211,7 @@ export class ClientSession extends Session {
   }
 
   #welcome(body: SetupBody): void {
-    const wire = this.layer.wireOf(this.connection);
+    const wire = this.layer.wires.of(this.connection);
     if (wire !== undefined) this.connection.welcome(wire, body, this.#isResumable(body));
   }
 
@@ -305,11 +305,11 @@ export class ClientSession extends Session {
     }
     try {
       // A wire that does not answer must not take all the time there is.
-      const wire = await layer.acquireWire(connection.portalUri, Math.max(1, Math.ceil(Math.min(leftMs, tryMs))));
+      const wire = await layer.wires.acquire(connection.portalUri, Math.max(1, Math.ceil(Math.min(leftMs, tryMs))));
       if (!connection.isResuming) return;
-      layer.leaveWire(connection);
+      layer.wires.leave(connection);
       connection.attach(wire);
-      layer.placeSetup(wire, RecordKind.resume, 0, {
+      layer.wires.placeSetup(wire, RecordKind.resume, 0, {
         ...layer.introduction(connection),
         ...layer.progress(connection),
         sessionId: this.id,

@@ -163,7 +163,7 @@ export class Outbound {
     int32[word + 5] = (serial & timedMask) === 0 ? this.#timeOfSending() : 0;
     block.bytes.set(data, start + messageHeaderBytes);
     this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
-    if (more) this.#host.batch(this.wire);
+    if (more) this.#host.wires.batch(this.wire);
     else this.wire.link.publish();
     return true;
   }
@@ -206,7 +206,7 @@ export class Outbound {
     int32[word + 4] = reference;
     int32[word + 5] = (serial & timedMask) === 0 ? this.#timeOfSending() : 0;
     this.#host.statistics.recordSent(kind - RecordKind.oneWay, length);
-    if (more) this.#host.batch(this.wire);
+    if (more) this.#host.wires.batch(this.wire);
     else this.wire.link.publish();
     return true;
   }
@@ -244,14 +244,14 @@ export class Outbound {
       context: undefined,
     });
     this.pump();
-    if (this.isOnline) this.#host.batch(this.wire);
+    if (this.isOnline) this.#host.wires.batch(this.wire);
   }
 
   /** Places an unsequenced record: it is never queued; what is lost of these is sent again by itself. */
   placeUnsequenced(kind: number): boolean {
     if (!this.isOnline) return false;
     const placed = this.#place(kind, 0, 0, undefined, undefined, kind === RecordKind.credit);
-    if (placed) this.#host.batch(this.wire);
+    if (placed) this.#host.wires.batch(this.wire);
     // A sign of life that finds no room goes when there is some: the peer may wait for this one.
     else if (kind === RecordKind.ping || kind === RecordKind.pong) this.#signsOfLife.add(kind);
     return placed;
@@ -321,7 +321,7 @@ export class Outbound {
     this.straightAnswers = idle && this.answers.length === 0;
     this.straightPosts = idle && this.posts.length === 0 && !this.#isClosing;
     if (this.posts.length === 0 && this.#readyWaiters.length > 0) this.#resolveReady();
-    if (placedBefore !== this.nextSerial || hadStreamed !== this.#streamedBytes) this.#host.batch(this.wire);
+    if (placedBefore !== this.nextSerial || hadStreamed !== this.#streamedBytes) this.#host.wires.batch(this.wire);
   }
 
   /** Gives back everything that was not sent, each record once. */
@@ -348,7 +348,7 @@ export class Outbound {
   }
 
   #publish(more: boolean): void {
-    if (more) this.#host.batch(this.wire);
+    if (more) this.#host.wires.batch(this.wire);
     else this.wire.link.publish();
   }
 
@@ -575,7 +575,7 @@ export class Outbound {
       block.int32[(start >> 2) + 2] = this.remoteId;
       retransmitter.resent();
       this.#host.statistics.add('messagesResent');
-      this.#host.batch(this.wire);
+      this.#host.wires.batch(this.wire);
       if (copy.streamed !== undefined) {
         this.#streaming = copy.streamed;
         this.#streamedBytes = 0;

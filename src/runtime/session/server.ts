@@ -5,10 +5,11 @@ import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import type { ConnectionOptions } from './options.js';
 import { ServerSession } from './server-session.js';
-import type { Wire } from './session-host.js';
+
 import type { SessionLayer } from './session-layer.js';
 import { SessionRequest } from './session-request.js';
 import { required, type SetupBody } from './setup-body.js';
+import type { SharedWire } from './wires.js';
 
 /** What `context.listen` takes beside the URI. */
 export interface ListenOptions extends SessionHandlers {
@@ -73,7 +74,7 @@ export class Server {
   }
 
   /** @internal A client asks for a session. */
-  onSetup(wire: Wire, body: SetupBody, privateData: Buffer): void {
+  onSetup(wire: SharedWire, body: SetupBody, privateData: Buffer): void {
     const refusal = this.#reasonToRefuse(body);
     if (refusal !== undefined) {
       this.#refuse(wire, body, refusal);
@@ -111,13 +112,13 @@ export class Server {
   }
 
   #accept(
-    wire: Wire,
+    wire: SharedWire,
     body: SetupBody,
     privateData: Buffer,
     portals: readonly string[] | undefined,
     answer: Uint8Array | undefined,
   ): void {
-    const token = this.#layer.tokenOf(body.sessionId);
+    const token = this.#layer.tokens.of(body.sessionId);
     if (portals !== undefined) {
       // No connection here: each goes to a portal, where it shows the token.
       this.#answer(wire, RecordKind.sessionAccept, body, { sessionId: body.sessionId, token, portals }, answer);
@@ -132,10 +133,12 @@ export class Server {
   }
 
   /** @internal A further connection of a session, or the first of one whose lead connection was elsewhere. */
-  onHello(wire: Wire, body: SetupBody, privateData: Buffer): void {
+  onHello(wire: SharedWire, body: SetupBody, privateData: Buffer): void {
     const refusal =
       this.#reasonToRefuse(body) ??
-      (this.#layer.isToken(body.sessionId, required(body, 'token')) ? undefined : 'the token is not of this session');
+      (this.#layer.tokens.matches(body.sessionId, required(body, 'token'))
+        ? undefined
+        : 'the token is not of this session');
     if (refusal !== undefined) {
       this.#refuse(wire, body, refusal);
       return;
@@ -147,7 +150,7 @@ export class Server {
     this.#welcome(connection, wire, body);
   }
 
-  #admit(wire: Wire, body: SetupBody, privateData: Buffer): Connection | undefined {
+  #admit(wire: SharedWire, body: SetupBody, privateData: Buffer): Connection | undefined {
     let session = this.#sessions.get(body.sessionId);
     const index = required(body, 'index');
     if (session?.connections.some((connection) => connection.index === index)) {
@@ -167,18 +170,18 @@ export class Server {
     return connection;
   }
 
-  #welcome(connection: Connection, wire: Wire, body: SetupBody): void {
+  #welcome(connection: Connection, wire: SharedWire, body: SetupBody): void {
     connection.session.step({ type: 'connect' });
     connection.session.step({ type: 'accepted' });
     connection.welcome(wire, body, this.#options.reconnectTimeoutMs > 0 && body.resumable === true);
   }
 
-  #refuse(wire: Wire, body: SetupBody, reason: string): void {
+  #refuse(wire: SharedWire, body: SetupBody, reason: string): void {
     this.#answer(wire, RecordKind.connectionRefuse, body, { sessionId: body.sessionId, reason }, undefined);
   }
 
-  #answer(wire: Wire, kind: number, to: SetupBody, body: SetupBody, data: Uint8Array | undefined): void {
-    this.#layer.placeSetup(wire, kind, required(to, 'connectionId'), body, data);
+  #answer(wire: SharedWire, kind: number, to: SetupBody, body: SetupBody, data: Uint8Array | undefined): void {
+    this.#layer.wires.placeSetup(wire, kind, required(to, 'connectionId'), body, data);
   }
 
   /** @internal Whether links through this portal may ask for this service. */

@@ -31,8 +31,10 @@ export interface SessionHost {
   readonly statistics: StatisticsBlock;
   readonly pool: SlabPool;
   readonly pending: PendingRequests;
-  /** Sees to it that what was placed on the wire is published when the turn ends. */
-  batch(wire: Wire): void;
+  readonly wires: {
+    /** Sees to it that what was placed on the wire is published when the turn ends. */
+    batch(wire: Wire): void;
+  };
   /** A promise of the user's was settled: the turn ends soon, so that its reactions run. */
   endTurnSoon(): void;
   /** A response is expected: the context should not be asleep when it comes. */

@@ -87,7 +87,7 @@ export abstract class Session implements ConnectionParent {
 
   /** @internal */
   onConnectionAbandoned(connection: Connection): void {
-    this.layer.abandon(connection);
+    this.layer.wires.abandon(connection);
   }
 
   /** @internal */
