@@ -19,9 +19,12 @@ export {
   type RefOf,
   Refusal,
 } from './runtime/actors/definition.js';
+export type { Group } from './runtime/actors/group.js';
 export type { MailboxOptions, OverflowPolicy } from './runtime/actors/mailbox-options.js';
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
 export type { Placement, SpawnOptions } from './runtime/actors/placement.js';
+export { createRouter, type Router, type RouterOptions, type RoutingStrategy } from './runtime/actors/router.js';
+export type { ShutdownPhase } from './runtime/actors/shutdown.js';
 export type { Directive, SupervisionOptions, SupervisionStrategy } from './runtime/actors/supervision.js';
 export {
   type ActorFailure,

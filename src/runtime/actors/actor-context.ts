@@ -1,5 +1,6 @@
 import { type Cell, signals } from './cell.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
+import { Group } from './group.js';
 import type { SpawnOptions } from './placement.js';
 import type { Ref } from './ref.js';
 import type { ActorRef, AnyActorRef, MessageName, PayloadArguments, Protocol } from './types.js';
@@ -71,6 +72,22 @@ export class ActorContext {
   /** Takes {@link watch} back. */
   unwatch(ref: AnyActorRef): void {
     this.#cell.host.watches.remove(ref as Ref, this.#cell);
+  }
+
+  /** The actor with that name, as this context knows it now. */
+  lookup<M extends Protocol<M>>(name: string): ActorRef<M> | undefined {
+    return this.#cell.host.registry.lookup(name) as unknown as ActorRef<M> | undefined;
+  }
+
+  /** Tells this actor `message`, with the ref or undefined, at once and whenever someone else has the name. Until a restart. */
+  subscribe(name: string, message: string): void {
+    const cell = this.#cell;
+    cell.host.registry.subscribe(name, (ref) => void cell.tell(message, ref), cell);
+  }
+
+  /** The group of that name. */
+  group<M extends Protocol<M>>(name: string): Group<M> {
+    return new Group<M>(this.#cell.host, name);
   }
 
   /**

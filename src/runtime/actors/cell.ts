@@ -406,6 +406,7 @@ export class Cell {
     this.#timers?.cancelAll();
     this.#timers = undefined;
     this.host.watches.dropOwner(this);
+    this.host.registry.dropOwner(this);
     const state = this.#state;
     const runOnStop = () => {
       this.#state = undefined;

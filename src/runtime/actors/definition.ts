@@ -11,14 +11,14 @@ export type Handler<S = any> = (state: S, payload: any, actor: ActorContext) => 
 /** The handlers of an actor, by the names of the messages. */
 export type Handlers<S> = { readonly [name: string]: Handler<S> };
 
-/** The protocol that handlers make up: what a ref to their actor can be told and asked. */
+/** The protocol that handlers make up: what a ref to their actor can be told and asked. A promise's value is the reply. */
 export type MessagesOf<H> = {
   [K in keyof H]: H[K] extends () => infer R
-    ? () => R
+    ? () => Awaited<R>
     : H[K] extends (state: never) => infer R
-      ? () => R
+      ? () => Awaited<R>
       : H[K] extends (state: never, payload: infer P, actor: never) => infer R
-        ? (payload: P) => R
+        ? (payload: P) => Awaited<R>
         : never;
 };
 

@@ -20,6 +20,7 @@ import type { Origin } from './mailbox.js';
 import { hostSlot, Peer } from './peer.js';
 import type { Place, Places } from './places.js';
 import { Ref } from './ref.js';
+import { Registry } from './registry.js';
 import { RunQueue } from './run-queue.js';
 import { Spawner } from './spawner.js';
 import type { Directive, SupervisionSettings } from './supervision.js';
@@ -84,6 +85,7 @@ export class ActorHost {
   readonly #restoring = new Set<number>();
   readonly #messages: HostMessages;
   readonly spawner: Spawner;
+  readonly registry: Registry;
   readonly #runQueue = new RunQueue();
   #turns = 0;
 
@@ -100,6 +102,7 @@ export class ActorHost {
     this.deadLetters = new DeadLetters(options.onDeadLetter);
     this.root = new Family(this, options.supervision, undefined);
     this.#messages = new HostMessages(this);
+    this.registry = new Registry(this);
     registerCodecAs(
       codecKeyOf(this.systemId),
       envelopeCodec(this.incoming, (items) => this.#readRef(items)),

@@ -37,6 +37,18 @@ export class Spawner {
 
   /** Wherever the options say; resolves when the actor's state is made. */
   async spawn(family: Family, definition: AnyDefinition, args: unknown, options: SpawnOptions = {}): Promise<Ref> {
+    const ref = await this.#spawn(family, definition, args, options);
+    if (options.name === undefined) return ref;
+    try {
+      await this.#host.registry.register(options.name, ref);
+      return ref;
+    } catch (error) {
+      void this.#host.stop(ref);
+      throw error;
+    }
+  }
+
+  async #spawn(family: Family, definition: AnyDefinition, args: unknown, options: SpawnOptions): Promise<Ref> {
     const host = this.#host;
     const place = host.places.choose(options.on ?? 'here', host.place);
     if (place.place !== host.place) return this.#spawnAt(place, family, definition, args);

@@ -7,13 +7,15 @@ import { createNode, type HeddleNode } from '../context/node.js';
 import type { SpawnArguments } from './actor-context.js';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.js';
 import { type AnyDefinition, isImportingDefinitions, type RefOf } from './definition.js';
+import { Group } from './group.js';
 import { ActorHost, codecKeyOf } from './host.js';
 import type { HostPost } from './host-messages.js';
 import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
 import { mainPlace, Places } from './places.js';
 import type { Ref } from './ref.js';
+import { Shutdown, type ShutdownPhase } from './shutdown.js';
 import { type Directive, type SupervisionOptions, supervisionWith } from './supervision.js';
-import type { AnyActorRef, Termination } from './types.js';
+import type { ActorRef, AnyActorRef, Protocol, Termination } from './types.js';
 import { readError } from './wire-error.js';
 
 /** How a system is made. */
@@ -33,6 +35,11 @@ export interface SystemOptions {
   readonly askTimeoutMs?: number | undefined;
   /** How the actors are supervised that `system.spawn` makes. */
   readonly supervision?: SupervisionOptions | undefined;
+  /**
+   * Signals at which the system closes in order, and the process then ends as that signal ends it. Default: `SIGTERM`
+   * alone; an empty list leaves them all to the program.
+   */
+  readonly signals?: readonly NodeJS.Signals[] | undefined;
   /** How often lost contexts are replaced; false: not at all. Default: each 10 times within 60 seconds. */
   readonly restartContexts?: RestartContextsOptions | false | undefined;
 }
@@ -70,12 +77,14 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   /** @internal */
   readonly host: ActorHost;
   readonly #keeper: PlaceKeeper;
+  readonly #shutdown: Shutdown;
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link createSystem}. */
   constructor(options: SystemOptions) {
     super();
     this.name = options.name ?? 'system';
+    this.#shutdown = new Shutdown(() => this.close());
     const specifications = contextSpecifications(options.contexts ?? 0);
     const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, 2 ** 31 - 1);
     const systemId = `${this.name.replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
@@ -106,12 +115,16 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       askTimeoutMs,
       restart: options.restartContexts ?? {},
       onLost: (name, error, isReplaced) => void this.emit('contextLost', { name, error, isReplaced }),
-      onReplaced: (name) => void this.emit('contextReplaced', { name }),
+      onReplaced: (name) => {
+        this.host.registry.inform(this.host.places.byName(name)!.place);
+        this.emit('contextReplaced', { name });
+      },
     });
   }
 
   /** @internal */
-  async start(): Promise<void> {
+  async start(signals: readonly NodeJS.Signals[]): Promise<void> {
+    this.#shutdown.listen(signals);
     await this.host.listen();
     await this.#keeper.start();
   }
@@ -168,6 +181,31 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     });
   }
 
+  /** The actor with that name, as `spawn` and {@link register} give them; undefined when there is none. */
+  lookup<M extends Protocol<M>>(name: string): ActorRef<M> | undefined {
+    return this.host.registry.lookup(name) as unknown as ActorRef<M> | undefined;
+  }
+
+  /** Gives an actor a name, until it has gone. Rejects with `ERR_HEDDLE_NAME_IN_USE`. */
+  register(name: string, ref: AnyActorRef): Promise<void> {
+    return this.host.registry.register(name, ref as Ref);
+  }
+
+  /** Takes a name from an actor; harmless when it has it not. */
+  unregister(name: string, ref: AnyActorRef): Promise<void> {
+    return this.host.registry.unregister(name, ref as Ref);
+  }
+
+  /** Calls back with who has the name, at once and whenever that changes. Returns what ends it. */
+  subscribe(name: string, listener: (ref: AnyActorRef | undefined) => void): () => void {
+    return this.host.registry.subscribe(name, listener as (ref: Ref | undefined) => void);
+  }
+
+  /** The group of that name: it exists as long as it has members. */
+  group<M extends Protocol<M>>(name: string): Group<M> {
+    return new Group<M>(this.host, name);
+  }
+
   /** The last dead letters of this thread's context, oldest first, at most 100. */
   get deadLetters(): readonly DeadLetter[] {
     return this.host.deadLetters.recent;
@@ -186,7 +224,23 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     );
   }
 
-  /** Stops all actors, in order, then the contexts; within `timeoutMs` (default 10 000). Never rejects. */
+  /**
+   * Adds a task to the shutdown: `before-actors` (stop taking requests in), `after-actors` (nothing changes any more),
+   * `after-contexts` (close what all used). The tasks of a phase run together; a phase waits for the one before. What a
+   * task throws is reported as a warning, and holds nothing up. Returns what takes the task back.
+   *
+   * @example
+   * system.onShutdown('before-actors', () => new Promise((resolve) => server.close(resolve)));
+   */
+  onShutdown(phase: ShutdownPhase, task: () => unknown): () => void {
+    return this.#shutdown.add(phase, task);
+  }
+
+  /**
+   * Ends the system: the tasks `before-actors`; all actors, children before parents; the tasks `after-actors`; the
+   * contexts; the tasks `after-contexts`. What takes longer than `timeoutMs` (default 10 000) altogether is not waited
+   * for, and what threads are left are terminated. Never rejects.
+   */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? 10_000, 0, 2 ** 31 - 1);
     this.#closing ??= this.#close(timeoutMs);
@@ -198,15 +252,15 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   }
 
   async #close(timeoutMs: number): Promise<void> {
+    const deadline = this.#shutdown.begin(timeoutMs);
+    await deadline.wait(this.#shutdown.run('before-actors'));
     this.#keeper.close();
-    let timer: NodeJS.Timeout | undefined;
-    const timeIsUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
-    });
-    await Promise.race([this.host.root.stopAll(), timeIsUp]);
-    clearTimeout(timer);
+    await deadline.wait(this.host.root.stopAll());
+    await deadline.wait(this.#shutdown.run('after-actors'));
     this.host.close();
-    await this.node.close();
+    await this.node.close({ timeoutMs: Math.max(1000, deadline.leftMs) });
+    await deadline.wait(this.#shutdown.run('after-contexts'));
+    deadline.end();
   }
 
   #requireOpen(): void {
@@ -276,7 +330,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<ActorSy
   }
   const system = new ActorSystem(options);
   try {
-    await system.start();
+    await system.start(options.signals ?? ['SIGTERM']);
   } catch (error) {
     await system.close();
     throw error;

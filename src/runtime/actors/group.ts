@@ -1,0 +1,43 @@
+import type { ActorHost } from './host.js';
+import type { Ref } from './ref.js';
+import type { ActorRef, MessageName, PayloadArguments, Protocol } from './types.js';
+
+/** A group of actors, wherever they live, that are told things together. The same from every context. */
+export class Group<M extends Protocol<M>> {
+  readonly name: string;
+  readonly #host: ActorHost;
+
+  /** @internal */
+  constructor(host: ActorHost, name: string) {
+    this.#host = host;
+    this.name = name;
+  }
+
+  /** The members as this context knows them now. */
+  get members(): readonly ActorRef<M>[] {
+    return this.#host.registry.members(this.name) as unknown as readonly ActorRef<M>[];
+  }
+
+  /** Takes an actor in; resolves when the system knows. Harmless when it is in. It leaves by itself when it has gone. */
+  join(ref: ActorRef<M>): Promise<void> {
+    return this.#host.registry.join(this.name, ref as unknown as Ref);
+  }
+
+  leave(ref: ActorRef<M>): Promise<void> {
+    return this.#host.registry.leave(this.name, ref as unknown as Ref);
+  }
+
+  /** Tells all members. False when one of them wants the sender to slow down: see {@link ready}. */
+  publish<K extends MessageName<M>>(name: K, ...payload: PayloadArguments<M, K>): boolean {
+    let isWelcome = true;
+    for (const member of this.#host.registry.members(this.name)) {
+      if (!member.tell(name, payload[0])) isWelcome = false;
+    }
+    return isWelcome;
+  }
+
+  /** Resolves when all members can be told more, or have gone. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#host.registry.members(this.name).map((member) => member.ready()));
+  }
+}

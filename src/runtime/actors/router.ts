@@ -1,0 +1,139 @@
+import { HeddleError } from '../../errors.js';
+import { actorStopped } from './actor-errors.js';
+import { rendezvous } from './placement.js';
+import type { Ref } from './ref.js';
+import type { ActorRef, AskArguments, AskOptions, MessageName, PayloadArguments, Protocol, ReplyOf } from './types.js';
+
+/** Which routee a message goes to. */
+export type RoutingStrategy =
+  | 'round-robin'
+  | 'random'
+  /** The one with the fewest messages waiting: all of them in this context, those of this context's own elsewhere. */
+  | 'least-loaded'
+  /** The same one for the same key, as long as it is there. */
+  | 'consistent-hash'
+  /** All of them; an ask is answered by all, see {@link Router.askAll}. */
+  | 'broadcast'
+  /** An ask goes to all, and the first reply counts; a tell goes to all. */
+  | 'scatter-gather-first';
+
+/** How a router is made. */
+export interface RouterOptions {
+  /** Default: `round-robin`. */
+  readonly strategy?: RoutingStrategy | undefined;
+  /** Needed for `consistent-hash`: the key of a message. */
+  keyOf?(name: string, payload: unknown): string;
+}
+
+/** Spreads messages over actors that take the same ones. It is no actor: it costs what its routees cost. */
+export class Router<M extends Protocol<M>> {
+  readonly #routees: () => readonly ActorRef<M>[];
+  readonly #strategy: RoutingStrategy;
+  readonly #keyOf: ((name: string, payload: unknown) => string) | undefined;
+  #last = -1;
+
+  /** @internal Use {@link createRouter}. */
+  constructor(routees: () => readonly ActorRef<M>[], options: RouterOptions) {
+    this.#routees = routees;
+    this.#strategy = options.strategy ?? 'round-robin';
+    this.#keyOf = options.keyOf?.bind(options);
+    if (this.#strategy === 'consistent-hash' && this.#keyOf === undefined) {
+      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'strategy=consistent-hash needs keyOf(name, payload)');
+    }
+  }
+
+  get routees(): readonly ActorRef<M>[] {
+    return this.#routees();
+  }
+
+  /** As `ref.tell`; false, too, when there are no routees. */
+  tell<K extends MessageName<M>>(name: K, ...payload: PayloadArguments<M, K>): boolean {
+    const chosen = this.#choose(name, payload[0]);
+    let isWelcome = chosen.length > 0;
+    for (const routee of chosen) if (!routee.tell(name, ...payload)) isWelcome = false;
+    return isWelcome;
+  }
+
+  /** As `ref.ask`. With several routees chosen the first reply counts; it rejects when all have rejected. */
+  async ask<K extends MessageName<M>>(name: K, ...rest: AskArguments<M, K>): Promise<ReplyOf<M, K>> {
+    const chosen = this.#choose(name, rest[0]);
+    if (chosen.length === 0) throw actorStopped('every routee of this router');
+    if (chosen.length === 1) return chosen[0]!.ask(name, ...rest);
+    // The others are given up when one has replied.
+    const abort = new AbortController();
+    const options = rest[1] as AskOptions | undefined;
+    const signal = options?.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, options.signal]);
+    const asks = chosen.map((routee) => (routee as unknown as Ref).ask(name, rest[0], { ...options, signal }));
+    try {
+      return (await Promise.any(asks)) as ReplyOf<M, K>;
+    } catch (error) {
+      throw error instanceof AggregateError ? error.errors[0] : error;
+    } finally {
+      abort.abort();
+    }
+  }
+
+  /** Asks all routees; resolves with what became of each, in their order. */
+  askAll<K extends MessageName<M>>(
+    name: K,
+    ...rest: AskArguments<M, K>
+  ): Promise<PromiseSettledResult<ReplyOf<M, K>>[]> {
+    return Promise.allSettled(this.#routees().map((routee) => routee.ask(name, ...rest)));
+  }
+
+  /** Resolves when one routee can be told more: all of them, where messages go to all. */
+  async ready(): Promise<void> {
+    const routees = this.#routees();
+    const isForAll = this.#strategy === 'broadcast' || this.#strategy === 'scatter-gather-first';
+    const readies = routees.map((routee) => routee.ready());
+    if (isForAll || readies.length === 0) await Promise.all(readies);
+    else await Promise.race(readies);
+  }
+
+  #choose(name: string, payload: unknown): readonly ActorRef<M>[] {
+    const routees = this.#routees();
+    if (routees.length === 0) return routees;
+    switch (this.#strategy) {
+      case 'broadcast':
+      case 'scatter-gather-first':
+        return routees;
+      case 'random':
+        return [routees[Math.floor(Math.random() * routees.length)]!];
+      case 'least-loaded':
+        return [routees.reduce((best, routee) => (waitingAt(routee) < waitingAt(best) ? routee : best))];
+      case 'consistent-hash': {
+        const key = (this.#keyOf as (name: string, payload: unknown) => string)(name, payload);
+        return [rendezvous(key, routees, (routee) => seedOf(routee as unknown as Ref)) as ActorRef<M>];
+      }
+      default:
+        this.#last = (this.#last + 1) % routees.length;
+        return [routees[this.#last]!];
+    }
+  }
+}
+
+function seedOf(ref: Ref): number {
+  return Math.imul(ref.place, 0x01000193) ^ Math.imul(ref.slot, 0x9e3779b1) ^ ref.generation;
+}
+
+function waitingAt(ref: unknown): number {
+  const { cell, lane } = ref as Ref;
+  if (cell !== undefined) return cell.inbox.waiting + cell.pendingHandlers;
+  return lane?.inFlight ?? 0;
+}
+
+/**
+ * Makes a router over actors, or over the members of a group as they come and go.
+ *
+ * @example
+ * const router = createRouter(workers, { strategy: 'least-loaded' });
+ * router.tell('resize', image);
+ */
+export function createRouter<M extends Protocol<M>>(
+  routees: readonly ActorRef<M>[] | { readonly members: readonly ActorRef<M>[] },
+  options: RouterOptions = {},
+): Router<M> {
+  if ('members' in routees) return new Router<M>(() => routees.members, options);
+  const list = [...routees];
+  return new Router<M>(() => list, options);
+}

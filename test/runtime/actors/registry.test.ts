@@ -1,0 +1,118 @@
+import test from 'ava';
+import { createRouter, type RefOf } from '../../../src/index.js';
+import { Member } from './fixtures/member.js';
+import { testSystem, until } from './support.js';
+
+test('names are unique in the system, known everywhere, and free again when their actor has gone', async (t) => {
+  const { system } = await testSystem(t, { contexts: 2 });
+  const seen: (string | undefined)[] = [];
+  const end = system.subscribe('chief', (ref) => seen.push(ref?.contextName));
+  const first = await system.spawn(Member, { id: 1 }, { on: 'worker-1', name: 'chief' });
+  const other = await system.spawn(Member, { id: 2 }, { on: 'worker-2' });
+  t.true(system.lookup('chief')?.equals(first));
+  t.is(await other.ask('lookup', 'chief'), 1);
+  t.is(await other.ask('lookup', 'nobody'), undefined);
+  await other.ask('follow', 'chief');
+
+  await t.throwsAsync(system.register('chief', other), { code: 'ERR_HEDDLE_NAME_IN_USE' });
+  await t.throwsAsync(system.spawn(Member, { id: 3 }, { on: 'worker-2', name: 'chief' }), {
+    code: 'ERR_HEDDLE_NAME_IN_USE',
+  });
+  await t.throwsAsync(system.register('', other), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  await system.register('chief', first);
+  await system.unregister('chief', other);
+  t.true(system.lookup('chief')?.equals(first), 'only its holder loses a name');
+
+  await system.stop(first);
+  await until(() => system.lookup('chief') === undefined);
+  await system.register('chief', other);
+  await until(async () => (await other.ask('holders')).length === 3);
+  t.deepEqual(await other.ask('holders'), ['member', undefined, 'member']);
+  t.deepEqual(seen, [undefined, 'worker-1', undefined, 'worker-2']);
+  end();
+  await system.unregister('chief', other);
+  t.is(seen.length, 4);
+});
+
+test('groups: publish from anywhere; who has gone has left, and a replaced context knows them', async (t) => {
+  const { system } = await testSystem(t, { contexts: 2 });
+  const members: RefOf<typeof Member>[] = [];
+  for (const [id, on] of ['here', 'worker-1', 'worker-2'].entries()) {
+    members.push(await system.spawn(Member, { id }, { on }));
+  }
+  const group = system.group<{ hello(): void }>('greeters');
+  t.deepEqual(group.members, []);
+  t.true(group.publish('hello'), 'nobody is there to slow it down');
+  for (const member of members) await member.ask('joinSelf', 'greeters');
+  await group.join(members[0]!);
+  t.is(group.members.length, 3);
+  group.publish('hello');
+  await members[1]!.ask('publish', 'greeters');
+  await until(async () => (await Promise.all(members.map((member) => member.ask('told')))).every((told) => told === 2));
+  await group.ready();
+
+  const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
+  await system.contextHandle('worker-1')?.terminate();
+  group.publish('hello');
+  await replaced;
+  t.is(group.members.length, 3, 'a restart is no end');
+  await until(async () => {
+    await members[1]!.ask('publish', 'greeters');
+    return (await members[2]!.ask('told')) > 3;
+  });
+
+  await group.leave(members[0]!);
+  await system.stop(members[2]!);
+  await until(() => group.members.length === 1);
+});
+
+test('routers', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const members: RefOf<typeof Member>[] = [];
+  for (let id = 0; id < 4; id++) {
+    members.push(await system.spawn(Member, { id }, { on: id % 2 === 0 ? 'here' : 'worker-1' }));
+  }
+  const ids = (count: number, router: { ask(name: 'id', delayMs: number): Promise<number> }) =>
+    Promise.all(Array.from({ length: count }, () => router.ask('id', 0)));
+  t.deepEqual(await ids(6, createRouter(members)), [0, 1, 2, 3, 0, 1]);
+  const random = await ids(200, createRouter(members, { strategy: 'random' }));
+  t.deepEqual([...new Set(random)].sort(), [0, 1, 2, 3]);
+
+  const byKey = createRouter(members, { strategy: 'consistent-hash', keyOf: (_name, payload) => String(payload) });
+  const first = await Promise.all([1, 2, 3, 4, 5, 6].map((delayMs) => byKey.ask('id', delayMs)));
+  const again = await Promise.all([1, 2, 3, 4, 5, 6].map((delayMs) => byKey.ask('id', delayMs)));
+  t.deepEqual(again, first);
+  t.true(new Set(first).size > 1);
+  t.throws(() => createRouter(members, { strategy: 'consistent-hash' }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+
+  const broadcast = createRouter(members, { strategy: 'broadcast' });
+  broadcast.tell('hello');
+  t.deepEqual(await Promise.all(members.map((member) => member.ask('told'))), [1, 1, 1, 1]);
+  const all = await broadcast.askAll('id', 0);
+  t.deepEqual(
+    all.map((each) => each.status === 'fulfilled' && each.value),
+    [0, 1, 2, 3],
+  );
+  await broadcast.ready();
+
+  const gather = createRouter(members, { strategy: 'scatter-gather-first' });
+  const blocked = members.slice(1).map((member) => member.ask('id', 100));
+  t.is(await gather.ask('id', 0), 0);
+  const least = createRouter(
+    members.filter((_, id) => id % 2 === 0),
+    { strategy: 'least-loaded' },
+  );
+  t.is(await least.ask('id', 0), 0, 'the other one is busy');
+  await Promise.all(blocked);
+  await t.throwsAsync(gather.ask('id', -1), { message: /has no id today/ });
+
+  const none = createRouter<{ id(delayMs: number): number }>([]);
+  t.false(none.tell('id', 0));
+  await t.throwsAsync(none.ask('id', 0), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+  await none.ready();
+
+  const group = system.group<{ id(delayMs: number): number }>('routees');
+  const ofGroup = createRouter(group);
+  await group.join(members[2]!);
+  t.is(await ofGroup.ask('id', 0), 2);
+});

@@ -1,0 +1,73 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import { createSystem } from '../../../src/index.js';
+import { Counter } from './fixtures/counter.js';
+import { testSystem } from './support.js';
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} closes the system in phases, and ends the process as it would have`, async (t) => {
+    const service = spawn(process.execPath, [fileURLToPath(new URL('./fixtures/service.js', import.meta.url))]);
+    t.teardown(() => service.kill('SIGKILL'));
+    let said = '';
+    let warned = '';
+    service.stderr.on('data', (chunk) => {
+      warned += chunk;
+    });
+    const ended = once(service, 'close');
+    for await (const chunk of service.stdout) {
+      said += chunk;
+      if (said === 'ready\n') service.kill(signal);
+    }
+    const [exitCode, endedBy] = await ended;
+    t.is(said, 'ready\nbefore-actors, actors=1\nafter-actors, actors=0\nafter-contexts, actors=0\n');
+    t.regex(warned, /a shutdown task \(before-actors\) failed: Error: a task that fails/);
+    t.is(exitCode, null);
+    t.is(endedBy, signal);
+  });
+}
+
+test.serial('a closed system says so, settles what is under way, and listens for no signal', async (t) => {
+  const before = process.listenerCount('SIGTERM');
+  const { system } = await testSystem(t, { contexts: 1 });
+  t.is(process.listenerCount('SIGTERM'), before + 1);
+  const counter = await system.spawn(Counter, { start: 1 });
+  const here = await system.spawn(Counter, { start: 1 }, { on: 'here' });
+  const asks = [counter.ask('never'), here.ask('never')];
+  const settled = Promise.allSettled(asks);
+  await system.close();
+  await system.close();
+  for (const outcome of await settled) t.is(outcome.status, 'rejected');
+  t.throws(() => system.spawnHere(Counter, { start: 1 }), { code: 'ERR_HEDDLE_CLOSED' });
+  t.throws(() => void system.spawn(Counter, { start: 1 }), { code: 'ERR_HEDDLE_CLOSED' });
+  await t.throwsAsync(here.ask('get'), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+  t.is(process.listenerCount('SIGTERM'), before);
+});
+
+test('await using ends a system', async (t) => {
+  let ended = false;
+  {
+    await using system = await createSystem({ contexts: 1 });
+    system.onShutdown('after-contexts', () => {
+      ended = true;
+    });
+  }
+  t.true(ended);
+});
+
+test('what does not stop in time is not waited for', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const counter = await system.spawn(Counter, { start: 1 });
+  counter.tell('spin', 3000);
+  system.onShutdown('before-actors', () => new Promise(() => {}));
+  const startMs = performance.now();
+  await system.close({ timeoutMs: 100 });
+  t.true(performance.now() - startMs < 2900);
+});
+
+test('options of a system are checked', async (t) => {
+  for (const options of [{ contexts: -1 }, { askTimeoutMs: 0 }, { contexts: [{ name: 'main' }] }]) {
+    await t.throwsAsync(createSystem(options), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  }
+});
