@@ -21,6 +21,13 @@ export interface WireEnvironment {
 
 /** Setup records that could not be placed, for want of room, on one link. More means that the peer reads nothing. */
 const maximumWaitingSetups = 1024;
+/**
+ * Who opened a wire closes it, and the other side waits this much longer, in milliseconds: it would meet, now and then, a
+ * setup that is on its way to it from a busy peer.
+ */
+const openerGraceMs = 5_000;
+/** Longest time that a timer of Node.js can be set to. */
+const longestTimerMs = 2 ** 31 - 1;
 
 /** A link and who shares it. */
 export interface SharedWire extends Wire {
@@ -127,7 +134,12 @@ export class Wires {
     // Rings between threads cost nothing while they are idle, and making them anew costs a round trip over the main thread.
     if (wire.link.sharesMemory || wire.users.size > 0) return;
     wire.idleSinceMicros = this.#environment.clock.nowMicros();
-    if (wire.lingering === undefined) this.#closeWhenIdle(wire, this.#environment.linkLingerMs);
+    if (wire.lingering === undefined) this.#closeWhenIdle(wire, this.#lingerMs(wire));
+  }
+
+  #lingerMs(wire: SharedWire): number {
+    const { linkLingerMs } = this.#environment;
+    return wire.link.portalUri === undefined ? linkLingerMs : Math.min(linkLingerMs + openerGraceMs, longestTimerMs);
   }
 
   #closeWhenIdle(wire: SharedWire, delayMs: number): void {
@@ -135,7 +147,7 @@ export class Wires {
       wire.lingering = undefined;
       if (wire.users.size > 0 || !wire.link.isOpen) return;
       const idleMs = (this.#environment.clock.nowMicros() - wire.idleSinceMicros) / 1000;
-      const leftMs = this.#environment.linkLingerMs - idleMs;
+      const leftMs = this.#lingerMs(wire) - idleMs;
       if (leftMs <= 0) wire.link.close();
       else this.#closeWhenIdle(wire, leftMs);
     };
