@@ -23,6 +23,7 @@ export type { Group } from './runtime/actors/group.js';
 export type { MailboxOptions, OverflowPolicy } from './runtime/actors/mailbox-options.js';
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
 export type { Placement, SpawnOptions } from './runtime/actors/placement.js';
+export type { Pool, PoolOptions } from './runtime/actors/pool.js';
 export { createRouter, type Router, type RouterOptions, type RoutingStrategy } from './runtime/actors/router.js';
 export type { ShutdownPhase } from './runtime/actors/shutdown.js';
 export type { Directive, SupervisionOptions, SupervisionStrategy } from './runtime/actors/supervision.js';
@@ -30,6 +31,7 @@ export {
   type ActorFailure,
   type ActorSystem,
   createSystem,
+  type PoolOf,
   type SystemEvents,
   type SystemOptions,
 } from './runtime/actors/system.js';

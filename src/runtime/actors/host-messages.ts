@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 
+import { signals } from './cell.js';
 import type { DeadLetterReason } from './dead-letters.js';
 import type { ActorHost } from './host.js';
 import type { Origin } from './mailbox.js';
@@ -27,7 +28,7 @@ export interface SpawnRequest {
 /** What the runtimes of a system's contexts tell and ask each other. */
 export type HostPost =
   | SpawnRequest
-  | ({ readonly type: 'stop' | 'watch' | 'unwatch' } & Slot)
+  | ({ readonly type: 'stop' | 'stop-last' | 'watch' | 'unwatch' } & Slot)
   | ({ readonly type: 'terminated'; readonly reason: TerminationReason } & Slot)
   | ({
       readonly type: 'direct';
@@ -98,6 +99,9 @@ export class HostMessages {
         return host.spawner.spawnFor(post);
       case 'stop':
         host.cellAt(post.slot, post.generation)?.stop('stopped');
+        return undefined;
+      case 'stop-last':
+        host.cellAt(post.slot, post.generation)?.signal(signals.stop);
         return undefined;
       case 'watch':
         this.#watch(from, post);

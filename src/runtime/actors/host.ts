@@ -10,7 +10,7 @@ import { actorStopped, contextLost } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
 import { Caller } from './caller.js';
-import { Cell, type Parent } from './cell.js';
+import { Cell, type Parent, signals } from './cell.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
 import { Envelope, envelopeCodec } from './envelope.js';
@@ -76,6 +76,8 @@ export class ActorHost {
   readonly remoteFamilies = new Set<Family>();
   /** The actor whose handler runs. */
   current: Cell | undefined;
+  /** The system is closing: no actors are made by themselves any more. */
+  isClosing = false;
   /** Whether a promise was settled whose reactions wait for the turn to end. */
   mustYield = false;
   readonly #options: ActorHostOptions;
@@ -326,6 +328,12 @@ export class ActorHost {
       if (ref.cell !== undefined) ref.cell.stop('stopped');
       else this.post(ref.place, { type: 'stop', slot: ref.slot, generation: ref.generation });
     });
+  }
+
+  /** Stops an actor when it has handled what it has been told so far by this context. */
+  stopAfterMessages(ref: Ref): void {
+    if (ref.cell !== undefined) ref.cell.signal(signals.stop);
+    else this.post(ref.place, { type: 'stop-last', slot: ref.slot, generation: ref.generation });
   }
 
   childFailed(cell: Cell, error: unknown): void {

@@ -116,7 +116,8 @@ function seedOf(ref: Ref): number {
   return Math.imul(ref.place, 0x01000193) ^ Math.imul(ref.slot, 0x9e3779b1) ^ ref.generation;
 }
 
-function waitingAt(ref: unknown): number {
+/** Messages that wait for an actor, as far as this context knows. */
+export function waitingAt(ref: unknown): number {
   const { cell, lane } = ref as Ref;
   if (cell !== undefined) return cell.inbox.waiting + cell.pendingHandlers;
   return lane?.inFlight ?? 0;

@@ -6,12 +6,13 @@ import type { ContextOptions } from '../context/context-options.js';
 import { createNode, type HeddleNode } from '../context/node.js';
 import type { SpawnArguments } from './actor-context.js';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.js';
-import { type AnyDefinition, isImportingDefinitions, type RefOf } from './definition.js';
+import { type ActorDefinition, type AnyDefinition, isImportingDefinitions, type RefOf } from './definition.js';
 import { Group } from './group.js';
 import { ActorHost, codecKeyOf } from './host.js';
 import type { HostPost } from './host-messages.js';
 import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
 import { mainPlace, Places } from './places.js';
+import { Pool, type PoolOptions } from './pool.js';
 import type { Ref } from './ref.js';
 import { Shutdown, type ShutdownPhase } from './shutdown.js';
 import { type Directive, type SupervisionOptions, supervisionWith } from './supervision.js';
@@ -63,6 +64,9 @@ export interface SystemEvents {
   /** A lost context has been replaced, and its actors were made again where their supervision says so. */
   contextReplaced: [context: { readonly name: string }];
 }
+
+/** The pool of actors of a definition. */
+export type PoolOf<D extends AnyDefinition> = D extends ActorDefinition<infer _A, infer M> ? Pool<M> : never;
 
 const maximumContexts = 255;
 
@@ -164,6 +168,25 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     return this.host.spawner.spawnHere(this.host.root, definition, rest[0]) as unknown as RefOf<D>;
   }
 
+  /**
+   * Makes a pool of actors of one definition: `least-loaded` unless told otherwise, from `minimum` to `maximum` members.
+   *
+   * @example
+   * await using pool = await system.createPool(Resizer, undefined, { minimum: 2, maximum: 8 });
+   * const image = await pool.ask('resize', { path, width: 640 });
+   */
+  async createPool<D extends AnyDefinition>(
+    definition: D,
+    args: SpawnArguments<D>[0],
+    options: PoolOptions = {},
+  ): Promise<PoolOf<D>> {
+    this.#requireOpen();
+    // biome-ignore lint/suspicious/noExplicitAny: PoolOf says what it is
+    const pool = new Pool<any>(this.host, this.host.root, definition, args, options);
+    await pool.start();
+    return pool as PoolOf<D>;
+  }
+
   /** Stops an actor after the message at hand; resolves when it has gone. What waits in its mailbox becomes dead letters. */
   stop(ref: AnyActorRef): Promise<void> {
     return this.host.stop(ref as Ref);
@@ -255,6 +278,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     const deadline = this.#shutdown.begin(timeoutMs);
     await deadline.wait(this.#shutdown.run('before-actors'));
     this.#keeper.close();
+    this.host.isClosing = true;
     await deadline.wait(this.host.root.stopAll());
     await deadline.wait(this.#shutdown.run('after-actors'));
     this.host.close();

@@ -116,3 +116,24 @@ test('routers', async (t) => {
   await group.join(members[2]!);
   t.is(await ofGroup.ask('id', 0), 2);
 });
+
+test('a pool grows while much waits, shrinks when nothing does, and makes another for a member that has gone', async (t) => {
+  const { system } = await testSystem(t, { contexts: 2 });
+  const options = { minimum: 2, maximum: 4, growAbove: 2, resizeEveryMs: 5, shrinkAfter: 3 };
+  const pool = await system.createPool(Member, { id: 7 }, options);
+  t.is(pool.size, 2);
+  t.deepEqual(new Set(pool.routees.map(({ contextName }) => contextName)), new Set(['worker-1', 'worker-2']));
+  for (let i = 0; i < 2000; i++) pool.tell('id', 1);
+  await until(() => pool.size === 4);
+  await until(() => pool.size === 2);
+  t.is(await pool.ask('id', 0), 7);
+  const gone = pool.routees[0]!;
+  await system.stop(gone);
+  await until(() => pool.size === 2 && !pool.routees.some((each) => each.equals(gone)));
+  await pool.close();
+  t.is(pool.size, 0);
+  await t.throwsAsync(pool.ask('id', 0), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+  for (const wrong of [{ minimum: 0 }, { minimum: 3, maximum: 2 }]) {
+    await t.throwsAsync(system.createPool(Member, { id: 1 }, wrong), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  }
+});
