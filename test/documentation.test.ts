@@ -94,7 +94,7 @@ test('every public name has a docstring', (t) => {
       if (name === '') continue;
       names++;
       const documented = new RegExp(
-        `\\*/\\n(?:// biome-ignore [^\\n]*\\n)?export (?:abstract )?(?:class|interface|type|function|const) ${name}\\b`,
+        `\\*/\\n(?:// biome-ignore [^\\n]*\\n)?export (?:abstract |async )?(?:class|interface|type|function|const) ${name}\\b`,
       );
       if (!documented.test(source)) missing.push(`${name} in src/${from}.ts`);
     }

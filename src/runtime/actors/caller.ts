@@ -71,14 +71,24 @@ export class Caller {
 
   #makeLaneEnd(cell: Cell): LaneEnd {
     const { slot, generation } = cell.ref;
-    const lane = new LaneEnd((count) => this.send(EnvelopeKind.taken, slot, generation, count, undefined));
+    const lane = new LaneEnd(this.#host.clock, (count) =>
+      this.send(EnvelopeKind.taken, slot, generation, count, undefined),
+    );
     this.#laneEnds.set(cell, lane);
     return lane;
   }
 
+  /** The connection has gone. */
+  close(): void {
+    for (const lane of this.#laneEnds.values()) lane.close();
+  }
+
   /** An actor of this context has gone. */
   forget(cell: Cell): void {
-    if (!this.#laneEnds.delete(cell)) return;
+    const lane = this.#laneEnds.get(cell);
+    if (lane === undefined) return;
+    lane.close();
+    this.#laneEnds.delete(cell);
     this.send(EnvelopeKind.closed, cell.ref.slot, cell.ref.generation, 0, undefined);
   }
 

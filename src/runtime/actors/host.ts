@@ -135,7 +135,9 @@ export class ActorHost {
         caller.receive(this.incoming);
       },
       onEvent: (event) => {
-        if (event.type === 'connection-teardown') this.#callers.delete(event.connection);
+        if (event.type !== 'connection-teardown') return;
+        this.#callers.get(event.connection)?.close();
+        this.#callers.delete(event.connection);
       },
     });
   }
@@ -193,6 +195,7 @@ export class ActorHost {
     const { slot, generation } = this.#table.reserve(address);
     const cell = new Cell(this, definition, args, parent, slot, generation);
     this.#table.set(cell);
+    this.places.setLoad(this.place, this.#table.size, this.#runQueue.size);
     parent.family?.add(cell.ref, definition, args);
     cell.start(onStarted);
     return cell;
@@ -357,6 +360,7 @@ export class ActorHost {
   onTerminated(cell: Cell, reason: TerminationReason): void {
     const { slot, generation } = cell.ref;
     this.#table.remove(cell);
+    this.places.setLoad(this.place, this.#table.size, this.#runQueue.size);
     for (const caller of this.#callers.values()) caller.forget(cell);
     const { parent } = cell;
     if (parent.family !== undefined) parent.family.remove(cell);

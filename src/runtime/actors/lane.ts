@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../../clock.js';
 import type { Origin } from './mailbox.js';
 
 /** Messages that one context may have on their way to, or waiting at, one actor of another. */
@@ -41,20 +42,48 @@ export class Lane {
   }
 }
 
+/** How long what was taken may go unreported: for who looks at how much waits. */
+const reportAfterMs = 20;
+
 /** The receiving end of a lane: an origin that counts what leaves the mailbox. */
 export class LaneEnd implements Origin {
   readonly isAsk = false;
   #unreported = 0;
+  #timer: Timer | undefined;
+  readonly #clock: Clock;
   readonly #report: (count: number) => void;
 
-  constructor(report: (count: number) => void) {
+  constructor(clock: Clock, report: (count: number) => void) {
+    this.#clock = clock;
     this.#report = report;
   }
 
   onTaken(): void {
-    if (++this.#unreported < laneReportEvery) return;
-    this.#report(this.#unreported);
+    if (++this.#unreported >= laneReportEvery) this.#reportNow();
+    // One timer serves many messages: it stays armed while reports are made by number.
+    else if (this.#timer === undefined) this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.setTimer(
+      reportAfterMs,
+      () => {
+        this.#timer = undefined;
+        if (this.#unreported > 0) this.#reportNow();
+      },
+      true,
+    );
+  }
+
+  #reportNow(): void {
+    const count = this.#unreported;
     this.#unreported = 0;
+    this.#report(count);
+  }
+
+  /** The actor has gone, or who sent to it. */
+  close(): void {
+    this.#timer?.cancel();
   }
 
   reply(): void {}
