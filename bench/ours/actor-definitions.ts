@@ -161,7 +161,9 @@ export const FanInSender = defineActor(import.meta.url, {
       const deadlineMs = performance.now() + budgetMs;
       const before = state.sent;
       do {
-        for (let i = 0; i < fanInWindow; i++) sink.tell('number', { from: number, value: state.sent++ });
+        for (let i = 0; i < fanInWindow; i++) {
+          if (!sink.tell('number', { from: number, value: state.sent++ })) await sink.ready();
+        }
         await sink.ask('received');
       } while (performance.now() < deadlineMs);
       return state.sent - before;
