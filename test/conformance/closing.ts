@@ -248,7 +248,7 @@ export function registerClosing(transport: TestedTransport): void {
     connection.send('never sent');
     await peer.log.until('kept');
     connection.destroy();
-    t.deepEqual(ending(log), ['connection-disconnected', 'message-error', 'connection-teardown', 'session-teardown']);
+    t.deepEqual(ending(log), ['connection-closed', 'message-error', 'connection-teardown', 'session-teardown']);
     await peer.log.until('session-teardown');
     t.deepEqual(ending(peer.log), ['connection-disconnected', 'connection-teardown', 'session-teardown']);
     t.is((await other.connection.request('answer')).value, 'answer', 'others on the same link are not harmed');

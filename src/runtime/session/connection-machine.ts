@@ -33,6 +33,7 @@ export type ConnectionEvent =
   | { type: 'open' }
   | { type: 'welcomed' }
   | { type: 'close' }
+  | { type: 'destroy' }
   | { type: 'finSent' }
   | { type: 'finReceived' }
   | { type: 'finAcked' }
@@ -56,7 +57,7 @@ export type ConnectionEffect =
 const nothing = () => {};
 
 const machine = setup({
-  types: { context: {} as { resuming: boolean }, events: {} as ConnectionEvent },
+  types: { events: {} as ConnectionEvent },
   actions: {
     queueFin: nothing,
     sendFinAck: nothing,
@@ -73,8 +74,9 @@ const machine = setup({
     resumable: ({ event }) => event.type === 'linkLost' && event.resumable,
   },
 }).createMachine({
-  context: { resuming: false },
   initial: 'init',
+  // By request of this side, though without a word to the peer: closed, in whatever state it is.
+  on: { destroy: '.closed' },
   states: {
     init: {
       on: { open: 'established', close: 'closed', linkLost: 'disconnected', fault: 'error' },

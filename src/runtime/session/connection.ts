@@ -340,12 +340,15 @@ export class Connection implements InboundOwner, OutboundOwner, RequestOwner, Wi
     return this.ended;
   }
 
-  /** Ends the connection at once, without waiting for the peer: what was not sent is flushed. */
+  /**
+   * Ends the connection at once, without waiting for the peer: what was not sent is flushed. The event here is
+   * `connection-closed`, since this side asked for it; the peer finds itself disconnected.
+   */
   destroy(error?: HeddleError): void {
     if (this.#life.isOver) return;
     this.#endError ??= error ?? new HeddleError('ERR_HEDDLE_CLOSED', 'the connection was destroyed by this side');
     this.#parent.onConnectionAbandoned(this);
-    this.step({ type: 'linkLost', resumable: false });
+    this.step(error === undefined ? { type: 'destroy' } : { type: 'linkLost', resumable: false });
   }
 
   /** @internal The peer says that there is no such connection at its end any more. */

@@ -10,6 +10,7 @@ const events: readonly ConnectionEvent[] = [
   { type: 'open' },
   { type: 'welcomed' },
   { type: 'close' },
+  { type: 'destroy' },
   { type: 'finSent' },
   { type: 'finReceived' },
   { type: 'finAcked' },
@@ -92,12 +93,20 @@ test('the machine is exactly this table', (t) => {
   const closed = 'closed announceClosed flushMessages tearDown';
   const disconnected = 'disconnected announceDisconnected flushMessages tearDown';
   const error = 'error announceError flushMessages tearDown';
-  const lost = { linkLost: closed, 'linkLost to be resumed': closed, fault: error };
-  const connecting = { close: closed, linkLost: disconnected, 'linkLost to be resumed': disconnected, fault: error };
+  const destroy = closed;
+  const lost = { destroy, linkLost: closed, 'linkLost to be resumed': closed, fault: error };
+  const connecting = {
+    close: closed,
+    destroy,
+    linkLost: disconnected,
+    'linkLost to be resumed': disconnected,
+    fault: error,
+  };
   t.deepEqual(table, {
     init: { open: 'established', ...connecting },
     established: { welcomed: 'online announceEstablished', ...connecting },
     online: {
+      destroy,
       close: 'fin-wait-1 queueFin',
       finReceived: 'close-wait sendFinAck queueFin',
       'linkLost to be resumed': 'resuming announceReconnecting',
@@ -105,6 +114,7 @@ test('the machine is exactly this table', (t) => {
       fault: error,
     },
     resuming: {
+      destroy,
       welcomed: 'online announceReconnected',
       close: closed,
       linkLost: disconnected,
