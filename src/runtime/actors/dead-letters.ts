@@ -13,7 +13,9 @@ export type DeadLetterReason =
 
 /** A message that nobody handled. */
 export interface DeadLetter {
+  /** Why nobody handled it. */
   readonly reason: DeadLetterReason;
+  /** The actor that it was sent to. */
   readonly to: AnyActorRef;
   /** The message's name. */
   readonly name: string;

@@ -58,6 +58,7 @@ export interface ActorSpecification<S, A, H> {
  * spawned with, `M` its messages.
  */
 export interface ActorDefinition<A, M extends Protocol<M>> {
+  /** Unique in its module; the `type` of its actors' refs. */
   readonly name: string;
   /** URL of the module that exports it. */
   readonly module: string;

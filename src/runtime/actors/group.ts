@@ -4,6 +4,7 @@ import type { ActorRef, MessageName, PayloadArguments, Protocol } from './types.
 
 /** A group of actors, wherever they live, that are told things together. The same from every context. */
 export class Group<M extends Protocol<M>> {
+  /** What {@link ActorSystem.group} was asked for; contexts find the group by it. */
   readonly name: string;
   readonly #host: ActorHost;
 
@@ -23,6 +24,7 @@ export class Group<M extends Protocol<M>> {
     return this.#host.registry.join(this.name, ref as unknown as Ref);
   }
 
+  /** Lets an actor go; resolves when the system knows. Harmless when it is not in. */
   leave(ref: ActorRef<M>): Promise<void> {
     return this.#host.registry.leave(this.name, ref as unknown as Ref);
   }

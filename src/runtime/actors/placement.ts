@@ -7,7 +7,10 @@ export type Placement =
   /** In the worker context that has the fewest messages waiting and, among equals, the fewest actors. */
   | 'least-loaded'
   /** In the worker context that the key leads to: the same one for the same key, as long as the contexts stay. */
-  | { readonly key: string }
+  | {
+      /** Any text, a customer's number for example: actors with the same key live together. */
+      readonly key: string;
+    }
   /** In the context of that name. */
   | (string & {});
 

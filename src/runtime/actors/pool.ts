@@ -85,6 +85,7 @@ export class Pool<M extends Protocol<M>> extends Router<M> implements AsyncDispo
     await Promise.all(this.#members.splice(0).map((member) => this.#host.stop(member)));
   }
 
+  /** For `await using`: the same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

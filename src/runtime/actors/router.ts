@@ -42,6 +42,7 @@ export class Router<M extends Protocol<M>> {
     }
   }
 
+  /** Whom messages may go to now: the list that it was made with, or the members that there are at the moment. */
   get routees(): readonly ActorRef<M>[] {
     return this.#routees();
   }

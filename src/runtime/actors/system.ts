@@ -47,7 +47,9 @@ export interface SystemOptions {
 
 /** An actor failed, and what was done about it. */
 export interface ActorFailure {
+  /** The actor that failed. */
   readonly ref: AnyActorRef;
+  /** What it threw; from another context a {@link RemoteError}, unless it is one of the runtime's own. */
   readonly error: unknown;
   /** What its supervisor decided; `onStop`: its `onStop` threw. */
   readonly action: Directive | 'onStop';
@@ -60,9 +62,23 @@ export interface SystemEvents {
   /** An actor failed. Without a listener it becomes a process warning. */
   actorFailure: [failure: ActorFailure];
   /** A worker context was lost, and for good when it is not to be replaced. */
-  contextLost: [context: { readonly name: string; readonly error: HeddleError; readonly isReplaced: boolean }];
+  contextLost: [
+    context: {
+      /** The name of the context. */
+      readonly name: string;
+      /** `ERR_HEDDLE_CONTEXT_LOST`, with the cause. */
+      readonly error: HeddleError;
+      /** Whether a new thread takes its place; `contextReplaced` tells when it has. */
+      readonly isReplaced: boolean;
+    },
+  ];
   /** A lost context has been replaced, and its actors were made again where their supervision says so. */
-  contextReplaced: [context: { readonly name: string }];
+  contextReplaced: [
+    context: {
+      /** The name of the context, the same as before. */
+      readonly name: string;
+    },
+  ];
 }
 
 /** The pool of actors of a definition. */
@@ -75,6 +91,7 @@ const maximumContexts = 255;
  * {@link createSystem}; `await using`, or {@link close}, ends it.
  */
 export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisposable {
+  /** As {@link SystemOptions.name} says. */
   readonly name: string;
   /** The node that the system runs on. */
   readonly node: HeddleNode;
@@ -270,6 +287,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     return this.#closing;
   }
 
+  /** For `await using`: the same as {@link close}, with its default limit. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

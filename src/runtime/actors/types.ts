@@ -84,6 +84,7 @@ export type TerminationReason = 'stopped' | 'failed' | 'context-lost' | 'unknown
 
 /** The news that a watched actor has gone. */
 export interface Termination {
+  /** The actor that has gone. */
   readonly ref: AnyActorRef;
   /** `unknown`: it had gone before it was watched. */
   readonly reason: TerminationReason;
