@@ -1,6 +1,6 @@
 import type { HeddleError } from '../../errors.js';
-import type { SharedBuffer } from '../memory/shared-buffer.js';
-import type { Segments } from './segments.js';
+import { SharedBuffer } from '../memory/shared-buffer.js';
+import { Segments } from './segments.js';
 
 /**
  * What can be sent: a `Uint8Array` or Buffer (its bytes are taken at the call), a `SharedBuffer` (moves to the
@@ -39,4 +39,17 @@ export interface Receipt {
   readonly accepted: boolean;
   /** Why nothing is known of the message: the connection ended before the receipt came. */
   readonly error?: HeddleError | undefined;
+}
+
+/** What holds where a caller gives no options. */
+export const noOptions: SendOptions = {};
+
+/** Whether the straight way into the link can carry everything that the options ask for. */
+export function isPlain(options: SendOptions): boolean {
+  return options.header === undefined && options.onReceipt === undefined && options.onSent === undefined;
+}
+
+/** Whether the payload is one for the codec. */
+export function isValue(payload: Payload): boolean {
+  return !(payload instanceof SharedBuffer) && !(payload instanceof Segments);
 }

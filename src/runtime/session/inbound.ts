@@ -20,13 +20,21 @@ import type { CreditPurse, ReleaseLedger } from './credits.js';
 import type { SessionHost } from './session-host.js';
 
 /** What the receiving half of a connection tells the connection. */
-export interface InboundOwner extends MessageOwner {
+export interface InboundOwner {
   readonly host: SessionHost;
-  assignBuffer(kind: MessageKind, lengthBytes: number): SharedBuffer | Uint8Array | undefined;
-  onMessage(message: Message): void;
-  onReceipt(reference: number, isForRequest: boolean, accepted: boolean): void;
-  onCancel(requestId: number): void;
-  onCancelAnswer(requestId: number, answer: number): void;
+  /** Takes one-way messages, requests and cancels, and is the owner of every message. */
+  readonly service: MessageOwner & {
+    onOneWay(message: Message): void;
+    onRequest(message: Message): void;
+    onCancel(requestId: number): void;
+    assignBuffer(kind: MessageKind, lengthBytes: number): SharedBuffer | Uint8Array | undefined;
+  };
+  /** Takes responses, receipts and the answers to cancels. */
+  readonly requester: {
+    onResponse(message: Message): void;
+    onReceipt(reference: number, isForRequest: boolean, accepted: boolean): void;
+    onCancelAnswer(requestId: number, answer: number): void;
+  };
   onFin(): void;
   onFinAck(): void;
   /** The peer's counters arrived: credits came back, or records were acknowledged. */
@@ -80,12 +88,12 @@ export class Inbound {
     this.ledger = ledger;
     this.#outbound = outbound;
     this.#host = owner.host;
-    this.#flyweight = new Message(owner);
+    this.#flyweight = new Message(owner.service);
   }
 
   /** Lets `message`, which is to be kept, go; the next one gets an object of its own. */
   detach(message: Message): void {
-    if (this.#flyweight === message) this.#flyweight = new Message(this.#owner);
+    if (this.#flyweight === message) this.#flyweight = new Message(this.#owner.service);
   }
 
   /** Drops a half received message: after a reconnect it is sent again as a whole. */
@@ -171,7 +179,10 @@ export class Inbound {
     // What was gathered from fragments was admitted, and is held, since its first record.
     if (!message.isHeld && !ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
     this.#host.statistics.recordReceived(kind - RecordKind.oneWay, message.chargedBytes);
-    this.#owner.onMessage(message);
+    const owner = this.#owner;
+    if (kind === RecordKind.oneWay) owner.service.onOneWay(message);
+    else if (kind === RecordKind.request) owner.service.onRequest(message);
+    else owner.requester.onResponse(message);
   }
 
   /** As `#deliver`, for the few messages whose way and handler are timed. */
@@ -207,13 +218,13 @@ export class Inbound {
     const owner = this.#owner;
     switch (kind) {
       case RecordKind.receipt:
-        owner.onReceipt(reference, (flags & MessageFlag.receipt) !== 0, (flags & MessageFlag.refused) === 0);
+        owner.requester.onReceipt(reference, (flags & MessageFlag.receipt) !== 0, (flags & MessageFlag.refused) === 0);
         break;
       case RecordKind.cancel:
-        owner.onCancel(reference);
+        owner.service.onCancel(reference);
         break;
       case RecordKind.cancelAnswer:
-        owner.onCancelAnswer(reference, headerField);
+        owner.requester.onCancelAnswer(reference, headerField);
         break;
       case RecordKind.fin:
         owner.onFin();
@@ -281,7 +292,7 @@ export class Inbound {
     message.isFresh = false;
     if (link.sharesMemory) {
       const moved = adoptMoved(link, this.#host.pool, bytes, at);
-      const target = this.#owner.assignBuffer(message.kind, lengthBytes);
+      const target = this.#owner.service.assignBuffer(message.kind, lengthBytes);
       if (target === undefined) message.large = moved;
       else {
         message.large = target;
@@ -291,7 +302,7 @@ export class Inbound {
       }
       return true;
     }
-    const assigned = this.#owner.assignBuffer(message.kind, lengthBytes);
+    const assigned = this.#owner.service.assignBuffer(message.kind, lengthBytes);
     message.large = assigned ?? this.#host.pool.allocate(lengthBytes);
     message.isUsersBuffer ||= assigned !== undefined;
     const target = targetBytes(message.large, lengthBytes);

@@ -39,6 +39,8 @@ export interface SessionHost {
   endTurnSoon(): void;
   /** A response is expected: the context should not be asleep when it comes. */
   stayAwake(): void;
+  /** Runs a callback of the user's: what it throws is reported, and harms nothing else. */
+  guard(callback: () => void): void;
   /** Something unexpected that harmed nothing but should be seen. */
   report(error: HeddleError): void;
 }

@@ -1,5 +1,6 @@
 import type { HeddleError } from '../../errors.js';
-import type { Connection, ConnectionParent } from './connection.js';
+import type { Connection } from './connection.js';
+import type { ConnectionParent } from './connection-parent.js';
 import type { SessionEvent } from './events.js';
 import type { SessionHandlers } from './handlers.js';
 import type { SessionLayer } from './session-layer.js';

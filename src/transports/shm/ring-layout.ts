@@ -45,7 +45,7 @@ export const maximumReasonBytes = ringHeaderBytes - reasonByteOffset;
 
 export const minimumRingCapacityBytes = 4 * 1024;
 export const maximumRingCapacityBytes = 64 * 1024 * 1024;
-export const defaultRingCapacityBytes = 256 * 1024;
+export const defaultRingCapacityBytes = 1 << 20;
 
 /** The last record of a ring: the producer's link has closed. It is a header and nothing else. */
 export const closeRecordType = 1;

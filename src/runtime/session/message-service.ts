@@ -1,0 +1,324 @@
+import { HeddleError } from '../../errors.js';
+import { SharedBuffer } from '../memory/shared-buffer.js';
+import type { Codec } from '../message/codec.js';
+import type { Message, MessageKind, MessageOwner } from '../message/message.js';
+import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../message/message-layout.js';
+import { isPlain, isValue, noOptions, type Payload, type SendOptions } from '../message/payload.js';
+import type { Connection } from './connection.js';
+import type { SessionHandlers } from './handlers.js';
+import { type Inbound, writeError } from './inbound.js';
+import type { Outbound } from './outbound.js';
+import type { SessionHost } from './session-host.js';
+
+const batchOptions: SendOptions = { more: true };
+
+/**
+ * The serving side of a connection: hands the peer's one-way messages and requests to the user's handlers, and sends what
+ * becomes of them, be it responses, receipts, answers to cancels, or the credits of what was released.
+ */
+export class MessageService implements MessageOwner {
+  readonly #connection: Connection;
+  readonly #handlers: SessionHandlers;
+  readonly #host: SessionHost;
+  readonly #outbound: Outbound;
+  #inbound!: Inbound;
+  /** Requests of the peer that were kept, by the peer's id. */
+  readonly #kept = new Map<number, Message>();
+
+  constructor(connection: Connection, handlers: SessionHandlers, outbound: Outbound) {
+    this.#connection = connection;
+    this.#handlers = handlers;
+    this.#host = connection.host;
+    this.#outbound = outbound;
+  }
+
+  /** The receiving half, which is made with this. */
+  serve(inbound: Inbound): void {
+    this.#inbound = inbound;
+  }
+
+  get codec(): Codec {
+    return this.#host.codec;
+  }
+
+  /** Where the data of a large message is to land, if the user has a wish. */
+  assignBuffer(kind: MessageKind, lengthBytes: number): SharedBuffer | Uint8Array | undefined {
+    let assigned: SharedBuffer | Uint8Array | undefined;
+    this.#host.guard(() => {
+      const picked = this.#handlers.onAssignBuffer?.({ connection: this.#connection, kind, lengthBytes });
+      if (picked !== undefined && picked.length < lengthBytes) {
+        throw new HeddleError(
+          'ERR_HEDDLE_INVALID_ARGUMENT',
+          `onAssignBuffer gave ${picked.length} bytes for a message of lengthBytes=${lengthBytes}: the pool's are used`,
+        );
+      }
+      assigned = picked;
+    });
+    return assigned;
+  }
+
+  /** The connection has ended: whoever works on a kept request may stop. */
+  abandon(error: HeddleError): void {
+    for (const message of [...this.#kept.values()]) this.#host.guard(() => message.abort(error));
+    this.#kept.clear();
+  }
+
+  detach(message: Message): void {
+    this.#inbound.detach(message);
+    if (!message.isHeld && !message.isReleased) {
+      message.isHeld = true;
+      const { ledger } = this.#inbound;
+      ledger.hold(message.kind === 'response' ? ledger.responses : ledger.posts, message.chargedBytes);
+    }
+    if (message.kind === 'request' && !message.isAnswered) this.#kept.set(message.reference, message);
+  }
+
+  /** A one-way message has arrived. */
+  onOneWay(message: Message): void {
+    let result: unknown;
+    try {
+      result = this.#handlers.onMessage?.(message, this.#connection);
+    } catch (cause) {
+      this.#handlerFailed(message, cause);
+    }
+    if (isThenable(result)) {
+      message.keep();
+      result.then(
+        () => this.#finishOneWay(message),
+        (cause: unknown) => {
+          this.#handlerFailed(message, cause);
+          this.#finishOneWay(message);
+        },
+      );
+      return;
+    }
+    if (message.wantsReceipt) this.#sendReceipt(message);
+    if (message.isFresh) {
+      // The hot path: nothing was done with the message but reading it.
+      const { ledger } = this.#inbound;
+      if (ledger.release(ledger.posts, message.chargedBytes)) this.#outbound.announceCredits();
+    } else if (!message.isKept) this.release(message);
+  }
+
+  #finishOneWay(message: Message): void {
+    if (message.wantsReceipt) this.#sendReceipt(message);
+    if (!message.isReleased) this.release(message);
+  }
+
+  /** A request has arrived. */
+  onRequest(message: Message): void {
+    const onRequest = this.#handlers.onRequest;
+    if (onRequest === undefined) {
+      this.respondError(
+        message,
+        new HeddleError('ERR_HEDDLE_INVALID_STATE', 'this side of the connection has no onRequest handler'),
+      );
+      return;
+    }
+    let result: unknown;
+    try {
+      result = onRequest.call(this.#handlers, message, this.#connection);
+    } catch (error) {
+      this.#answerFailure(message, error);
+      return;
+    }
+    if (isThenable(result)) {
+      if (message.isAnswered) {
+        // The object may be another message's by the time that the promise settles.
+        result.then(undefined, (error: unknown) => this.#reportFailure(error));
+        return;
+      }
+      // Who keeps the message answers it by respond(); the promise only tells of a failure.
+      const answersByPromise = !message.isKept;
+      message.keep();
+      result.then(
+        (value: unknown) => {
+          if (answersByPromise) this.#answer(message, value, noOptions);
+          else this.#handlerReturned(message);
+        },
+        (error: unknown) => this.#answerFailure(message, error),
+      );
+      return;
+    }
+    // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
+    if (message.isKept || message.isAnswered) this.#handlerReturned(message);
+    else this.#answer(message, result, message.more ? batchOptions : noOptions);
+  }
+
+  /** The handler has returned, and answers by itself. */
+  #handlerReturned(message: Message): void {
+    if (!message.isAnswered && message.wantsReceipt) this.#sendReceipt(message);
+  }
+
+  #answer(message: Message, value: unknown, options: SendOptions): void {
+    try {
+      if (!message.isAnswered) this.respond(message, value, options);
+    } catch (cause) {
+      // The value cannot be sent: the requester gets the reason instead.
+      this.#answerFailure(message, cause);
+    }
+    // A buffer that a handler returns is given away, whatever becomes of the answer: nobody else could release it.
+    if (value instanceof SharedBuffer && value.isHeld) value.release();
+  }
+
+  #answerFailure(message: Message, error: unknown): void {
+    this.#host.statistics.add('handlerErrors');
+    message.refuseReceipt();
+    if (!message.isAnswered) this.#host.guard(() => this.respondError(message, error));
+    // A handler that was told to stop, and does so by throwing, has done what it was asked to.
+    else if (!message.isAborted) this.#reportFailure(error);
+  }
+
+  /** A handler failed after it had answered: nobody else would learn of it. */
+  #reportFailure(cause: unknown): void {
+    const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
+    this.#host.report(
+      new HeddleError(code, `an onRequest handler failed after its request was answered: ${String(cause)}`, { cause }),
+    );
+  }
+
+  #handlerFailed(message: Message, cause: unknown): void {
+    this.#host.statistics.add('handlerErrors');
+    message.refuseReceipt();
+    const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `the onMessage handler threw: ${String(cause)}`, {
+      cause,
+    });
+    if (this.#handlers.onEvent === undefined) {
+      this.#host.report(error);
+      return;
+    }
+    this.#connection.emit({
+      type: 'message-error',
+      connection: this.#connection,
+      status: 'handler',
+      direction: 'in',
+      kind: 'one-way',
+      error,
+    });
+  }
+
+  respond(message: Message, payload: Payload, options: SendOptions): void {
+    this.#respond(message, payload, 0, options);
+  }
+
+  respondError(message: Message, error: unknown): void {
+    // The requester must learn of it, however little it takes.
+    const limitBytes = this.#outbound.credits?.peerDepthBytes ?? 0;
+    this.#respond(message, writeError(error, limitBytes), MessageFlag.error, noOptions);
+  }
+
+  #respond(message: Message, payload: Payload, flags: number, options: SendOptions): void {
+    if (message.kind !== 'request') {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_STATE',
+        `a ${message.kind} message cannot be answered: send() a new one`,
+      );
+    }
+    if (message.isAnswered) {
+      throw new HeddleError('ERR_HEDDLE_ALREADY_ANSWERED', `request ${message.reference} was answered before`);
+    }
+    if (this.#connection.isOver) {
+      message.isAnswered = true;
+      message.isFresh = false;
+      this.#discard(payload, options.context);
+      this.release(message);
+      return;
+    }
+    const outbound = this.#outbound;
+    let receipt = 0;
+    // The receipt rides on the response, unless the handler returned before and it has gone on its own.
+    if (message.wantsReceipt && !message.isReceiptSent) {
+      receipt = message.isRefused ? MessageFlag.receipt | MessageFlag.refused : MessageFlag.receipt;
+    }
+    const plain = flags === 0 && receipt === 0 && outbound.straightAnswers && isPlain(options);
+    const more = options.more === true;
+    const placed =
+      plain &&
+      (payload instanceof Uint8Array
+        ? outbound.placeBytes(RecordKind.response, message.reference, payload, more)
+        : isValue(payload) && outbound.placeValue(RecordKind.response, message.reference, payload, more));
+    if (!placed) outbound.submit(RecordKind.response, flags | receipt, message.reference, payload, options);
+    message.isAnswered = true;
+    message.isFresh = false;
+    this.#kept.delete(message.reference);
+    this.release(message);
+  }
+
+  #discard(payload: Payload, context: unknown): void {
+    const cause = this.#connection.theEndError();
+    this.#connection.emit({
+      type: 'message-error',
+      connection: this.#connection,
+      status: 'discarded',
+      direction: 'out',
+      kind: 'response',
+      error: new HeddleError('ERR_HEDDLE_DISCARDED', `the connection ended before the answer: ${cause.message}`, {
+        cause,
+      }),
+      payload,
+      context,
+    });
+    // It was given away with the answer: whoever wanted it back has taken it by now.
+    if (payload instanceof SharedBuffer && payload.isHeld) payload.release();
+  }
+
+  returnCredits(message: Message): void {
+    if (message.isReleased) return;
+    message.isReleased = true;
+    message.isFresh = false;
+    const { ledger } = this.#inbound;
+    const counters = message.kind === 'response' ? ledger.responses : ledger.posts;
+    if (message.isHeld) {
+      message.isHeld = false;
+      ledger.unhold(counters, message.chargedBytes);
+    }
+    if (ledger.release(counters, message.chargedBytes)) this.#outbound.announceCredits();
+    if (message.isKept && message.kind === 'request') this.#kept.delete(message.reference);
+  }
+
+  release(message: Message): void {
+    this.returnCredits(message);
+    const large = message.large;
+    if (large !== undefined) {
+      message.large = undefined;
+      if (large instanceof SharedBuffer && large.isHeld) large.release();
+    }
+  }
+
+  #sendReceipt(message: Message): void {
+    if (this.#connection.isOver || message.isReceiptSent) return;
+    message.isReceiptSent = true;
+    message.isFresh = false;
+    const isRequest = message.kind === 'request';
+    const flags = (isRequest ? MessageFlag.receipt : 0) | (message.isRefused ? MessageFlag.refused : 0);
+    this.#outbound.submitControl(RecordKind.receipt, flags, 0, isRequest ? message.reference : message.serial);
+  }
+
+  onCancel(requestId: number): void {
+    const message = this.#kept.get(requestId);
+    let answer: CancelAnswer = 'not-found';
+    if (message !== undefined) {
+      const error = new HeddleError('ERR_HEDDLE_CANCELLED', 'the requester cancelled the request');
+      const handlers = this.#handlers;
+      let cancelled = message.isCancellable;
+      if (handlers.onCancel !== undefined) {
+        this.#host.guard(() => {
+          cancelled = handlers.onCancel?.(message, this.#connection) === true;
+        });
+      }
+      answer = cancelled ? 'cancelled' : 'failed';
+      if (cancelled) {
+        message.isAnswered = true;
+        message.isFresh = false;
+        this.#kept.delete(requestId);
+        this.#host.guard(() => message.abort(error));
+        this.release(message);
+      }
+    }
+    this.#outbound.submitControl(RecordKind.cancelAnswer, 0, cancelAnswers.indexOf(answer), requestId);
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
+}
