@@ -90,6 +90,7 @@ export class ActorHost {
   readonly registry: Registry;
   readonly #runQueue = new RunQueue();
   #turns = 0;
+  #reportedRunnable = 0;
 
   constructor(context: Context, options: ActorHostOptions) {
     this.context = context;
@@ -167,7 +168,7 @@ export class ActorHost {
   #runTurn(): boolean {
     const queue = this.#runQueue;
     this.mustYield = false;
-    if ((++this.#turns & 63) === 0) this.places.setLoad(this.place, this.#table.size, queue.size);
+    if ((++this.#turns & 63) === 0) this.#reportLoad();
     if (queue.size === 0) return false;
     const deadlineMicros = this.clock.nowMicros() + turnBudgetMicros;
     let sinceClock = 0;
@@ -179,7 +180,15 @@ export class ActorHost {
         if (this.clock.nowMicros() >= deadlineMicros) break;
       }
     }
-    return queue.size > 0;
+    if (queue.size > 0) return true;
+    // The context may sleep now, and report nothing for long: it must not look busy meanwhile.
+    if (this.#reportedRunnable > 0) this.#reportLoad();
+    return false;
+  }
+
+  #reportLoad(): void {
+    this.#reportedRunnable = this.#runQueue.size;
+    this.places.setLoad(this.place, this.#table.size, this.#reportedRunnable);
   }
 
   // ---- making and finding actors
@@ -195,7 +204,7 @@ export class ActorHost {
     const { slot, generation } = this.#table.reserve(address);
     const cell = new Cell(this, definition, args, parent, slot, generation);
     this.#table.set(cell);
-    this.places.setLoad(this.place, this.#table.size, this.#runQueue.size);
+    this.#reportLoad();
     parent.family?.add(cell.ref, definition, args);
     cell.start(onStarted);
     return cell;
@@ -360,7 +369,7 @@ export class ActorHost {
   onTerminated(cell: Cell, reason: TerminationReason): void {
     const { slot, generation } = cell.ref;
     this.#table.remove(cell);
-    this.places.setLoad(this.place, this.#table.size, this.#runQueue.size);
+    this.#reportLoad();
     for (const caller of this.#callers.values()) caller.forget(cell);
     const { parent } = cell;
     if (parent.family !== undefined) parent.family.remove(cell);

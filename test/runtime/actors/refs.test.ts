@@ -1,5 +1,6 @@
 import test from 'ava';
 import { type HeddleError, RemoteError } from '../../../src/index.js';
+import { mainPlace } from '../../../src/runtime/actors/places.js';
 import { Counter, Friend, Reentrant, Slow } from './fixtures/counter.js';
 import { testSystem, until } from './support.js';
 
@@ -126,6 +127,20 @@ test('the places where actors are put', async (t) => {
     await (await system.spawn(Counter, { start: 0 }, { on: 'here' })).ask('thread'),
   ]);
   t.is(threads.size, 3);
+});
+
+test('a context that has handled everything does not look busy, however long it then sleeps', async (t) => {
+  const { system } = await testSystem(t);
+  const { places } = system.host;
+  for (let round = 0; round < 5; round++) {
+    const counter = system.spawnHere(Counter, { start: 0 });
+    const reply = counter.ask('get');
+    // What is made while messages wait says how much waits.
+    system.spawnHere(Counter, { start: 0 });
+    t.is(places.runnableAt(mainPlace), 1);
+    await reply;
+    t.is(places.runnableAt(mainPlace), 0);
+  }
 });
 
 test("an asynchronous state: messages wait for it, and its failure is the spawner's to know", async (t) => {
