@@ -4,7 +4,12 @@ import test from 'ava';
 import { findAnchors, findLinks } from './support/markdown.js';
 import { projectFiles, projectFolder, readProjectFile } from './support/project.js';
 
-const handWritten = ['README.md', 'CONTRIBUTING.md', ...projectFiles('docs').filter((path) => path.endsWith('.md'))];
+const handWritten = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'native/README.md',
+  ...projectFiles('docs').filter((path) => path.endsWith('.md')),
+];
 
 test('relative links in the documentation lead to files and headings that exist', (t) => {
   const broken: string[] = [];
