@@ -339,6 +339,7 @@ export function registerEstablishment(transport: TestedTransport): void {
       return state.server.uri as string;
     }, transport.portal());
     await t.throwsAsync(bench.context.connect(uri), { code: 'ERR_HEDDLE_REFUSED', message: /maximumRedirects/ });
+    await peer.log.until('asked', 9);
     t.is(peer.log.all('asked').length, 9);
   });
 
