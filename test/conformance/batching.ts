@@ -18,6 +18,30 @@ export function registerBatching(transport: TestedTransport): void {
     );
   });
 
+  row(transport, 'Behaviour 8 batching: a batch is published once, other messages one by one', async (t, bench) => {
+    const { peer, uri } = await bench.echo();
+    const { connection } = await bench.connect(uri);
+    await turns(5);
+    const publishes = () => bench.context.statistics.publishes;
+    const before = publishes();
+    connection.send(1, { more: true });
+    connection.send(Buffer.of(2), { more: true });
+    t.is(publishes(), before);
+    connection.send(3);
+    t.is(publishes(), before + 1);
+    connection.send(Buffer.of(4));
+    connection.send(5, { header: Buffer.from('h') });
+    t.is(publishes(), before + 3);
+    await peer.log.until('message', 5);
+    await turns(5);
+    const beforeLast = publishes();
+    connection.send(6, { more: true });
+    t.is(publishes(), beforeLast);
+    // An incomplete batch is published when the turn ends.
+    await peer.log.until('message', 6);
+    t.true(publishes() > beforeLast);
+  });
+
   row(
     transport,
     'Behaviour 8 batching: nothing of a batch is seen before its last message, and then all of it at once',

@@ -15,6 +15,7 @@ export function registerFlowControl(transport: TestedTransport): void {
       t.deepEqual(placed, [true, true, true, true, false, false]);
       t.is(connection.freeSendMessages, 0);
       t.is(connection.queuedMessages, 2);
+      t.is(bench.context.statistics.sendQueueLength, 2);
       await peer.log.until('kept', 4);
       let ready = false;
       void connection.ready().then(() => {
@@ -31,6 +32,9 @@ export function registerFlowControl(transport: TestedTransport): void {
       await peer.log.until('kept', 6);
       await connection.ready();
       t.true(ready);
+      const { sendQueueLength, sendQueueLengthHighWater } = bench.context.statistics;
+      t.is(sendQueueLength, 0);
+      t.is(sendQueueLengthHighWater, 2);
       t.deepEqual(
         peer.log.all('kept').map((entry) => entry.value),
         [0, 1, 2, 3, 4, 5],

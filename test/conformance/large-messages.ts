@@ -63,6 +63,8 @@ export function registerLargeMessages(transport: TestedTransport): void {
       response.release();
       t.is(await peer.run(({ state }) => state.code), 'ERR_HEDDLE_BUFFER_MOVED');
     }
+    // Without shared memory only the bytes go.
+    t.is(bench.context.statistics.sharedBuffersMoved, transport.sharesMemory ? 2 : 0);
     const small = bench.context.allocate(10);
     connection.send(small);
     t.throws(() => small.bytes, { code: 'ERR_HEDDLE_BUFFER_MOVED' });

@@ -2,6 +2,7 @@ import { HeddleError } from '../../src/errors.js';
 import type { Message } from '../../src/runtime/message/message.js';
 import { MessageFlag } from '../../src/runtime/message/message-layout.js';
 import type { Receipt, RequestOptions } from '../../src/runtime/message/payload.js';
+import { readStatistics } from '../../src/runtime/observe/statistics.js';
 import type { ClientSession } from '../../src/runtime/session/client-session.js';
 import type { Connection } from '../../src/runtime/session/connection.js';
 import type { ConnectionState } from '../../src/runtime/session/connection-machine.js';
@@ -679,6 +680,8 @@ export class World {
       if (layer.pending.count > 0) this.#fail(`${name} has ${layer.pending.count} requests pending`);
       if (layer.hasOutstandingWork) this.#fail(`${name} has outstanding work`);
       if (context.clock.timerCount > 0) this.#fail(`${name} has timers: ${context.clock.foregroundDelays}`);
+      const { sendQueueLength } = readStatistics(context.statistics.memory);
+      if (sendQueueLength !== 0) this.#fail(`${name} counts ${sendQueueLength} records in send queues`);
       const { buffersHeld } = context.pool.statistics();
       if (buffersHeld > 0) this.#fail(`${name} holds ${buffersHeld} buffers`);
       const bad = context.reports.find(

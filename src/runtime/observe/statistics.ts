@@ -21,6 +21,7 @@ import {
 // Held in constants of the module: the recording of a message is a few plain stores.
 const bytesSentIndex = counterIndex.bytesSent;
 const bytesReceivedIndex = counterIndex.bytesReceived;
+const publishesIndex = counterIndex.publishes;
 const sentIndexes = [counterIndex.oneWaysSent, counterIndex.requestsSent, counterIndex.responsesSent];
 const receivedIndexes = [counterIndex.oneWaysReceived, counterIndex.requestsReceived, counterIndex.responsesReceived];
 
@@ -102,9 +103,15 @@ export class StatisticsBlock {
     if (records === 0) numbers[counterIndex.emptyPolls]! += 1;
   }
 
-  /** The send queues of the context together hold `length` messages now. */
-  recordSendQueueLength(length: number): void {
+  /** What was placed on a link is made visible to its peer. */
+  recordPublish(): void {
+    this.numbers[publishesIndex]! += 1;
+  }
+
+  /** So many more records wait to be sent, or less when `change` is negative, in all send queues of the context. */
+  recordWaiting(change: number): void {
     const { numbers } = this;
+    const length = numbers[counterIndex.sendQueueLength]! + change;
     numbers[counterIndex.sendQueueLength] = length;
     if (length > numbers[counterIndex.sendQueueLengthHighWater]!) {
       numbers[counterIndex.sendQueueLengthHighWater] = length;

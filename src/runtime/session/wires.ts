@@ -197,9 +197,14 @@ export class Wires {
     for (let index = 0; index < this.#batchingCount; index++) {
       const wire = batching[index];
       wire.isBatching = false;
-      if (wire.link.isOpen) wire.link.publish();
+      if (wire.link.isOpen) this.#publish(wire);
     }
     this.#batchingCount = 0;
+  }
+
+  #publish(wire: Wire): void {
+    this.#environment.statistics.recordPublish();
+    wire.link.publish();
   }
 
   // ---- setup records
@@ -255,7 +260,7 @@ export class Wires {
     }
     wire.waitingSetups.splice(0, next);
     wire.isBlocked = wire.waitingSetups.length > 0;
-    if (next > 0) wire.link.publish();
+    if (next > 0) this.#publish(wire);
     return !wire.isBlocked;
   }
 }

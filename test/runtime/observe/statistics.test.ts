@@ -29,8 +29,9 @@ test('what is recorded is read', (t) => {
   block.recordReceived(2, 30);
   block.recordPoll(0);
   block.recordPoll(4);
-  block.recordSendQueueLength(9);
-  block.recordSendQueueLength(2);
+  block.recordPublish();
+  block.recordWaiting(9);
+  block.recordWaiting(-7);
   block.recordLinkOccupancy(4096);
   block.recordLinkOccupancy(64);
   block.add('wakeUps');
@@ -48,6 +49,7 @@ test('what is recorded is read', (t) => {
     requestsReceived: 1,
     responsesReceived: 1,
     oneWaysReceived: 1,
+    publishes: 1,
     polls: 2,
     emptyPolls: 1,
     sendQueueLength: 2,

@@ -1,0 +1,213 @@
+import type { RecordWriter } from '../../transports/record-writer.js';
+import {
+  creditExtensionBytes,
+  flagsShift,
+  headerLengthShift,
+  lastSequencedKind,
+  MessageFlag,
+  messageHeaderBytes,
+  paddedHeaderBytes,
+  RecordKind,
+} from '../message/message-layout.js';
+import type { CreditPurse, ReleaseLedger } from './credits.js';
+import type { ConnectionOptions } from './options.js';
+import type { Retransmitter } from './retransmitter.js';
+import type { QueuedRecord } from './send-queue.js';
+import type { SessionHost, Wire } from './session-host.js';
+
+/** One message of this many has its way timed: the clock costs more than a small message. */
+const timedEvery = 64;
+const timedMask = timedEvery - 1;
+/** What a record costs beside its data and header at the most. */
+export const recordOverheadBytes = messageHeaderBytes + creditExtensionBytes;
+
+/** Whose records are placed. */
+export interface PlacerOwner {
+  readonly host: SessionHost;
+  readonly options: ConnectionOptions;
+}
+
+/**
+ * Writes one connection's records into its link, with their serial numbers, and says when the link has no room. In what
+ * order records go, and what becomes of those without room, is the business of `Outbound`. A base class of that, and not
+ * a part, since messages on the straight way come here without a step between; fields are plain for the same reason.
+ */
+export class RecordPlacer {
+  /** The peer's id of the connection. */
+  remoteId = 0;
+  credits!: CreditPurse;
+  readonly ledger: ReleaseLedger;
+  nextSerial: number;
+  /** Copies of what the peer may not have received: only where the connection may be resumed. */
+  retransmitter: Retransmitter | undefined;
+  /** Serial number that the peer's next sequenced record will have: goes with every credit extension. */
+  expectedSerial = 0;
+  wire!: Wire;
+  /** The longest data, with its header, that goes in a record: what is longer is a large message. */
+  inlineLimitBytes: number;
+  protected writer!: RecordWriter;
+  /** Size of the last encoded value: a guess for the next one. */
+  private encodedBytes = 128;
+  protected readonly host: SessionHost;
+  readonly #owner: PlacerOwner;
+
+  constructor(owner: PlacerOwner, ledger: ReleaseLedger, initialSerial: number) {
+    this.#owner = owner;
+    this.host = owner.host;
+    this.ledger = ledger;
+    this.nextSerial = initialSerial;
+    this.inlineLimitBytes = owner.options.inlineLimitBytes;
+  }
+
+  /** Takes up a wire, new or after the loss of another. */
+  attach(wire: Wire, remoteId: number): void {
+    this.wire = wire;
+    this.writer = wire.link.writer;
+    this.remoteId = remoteId;
+    this.applyOptions();
+  }
+
+  /** Reads the options anew. */
+  applyOptions(): void {
+    const { inlineLimitBytes } = this.#owner.options;
+    this.inlineLimitBytes =
+      this.wire === undefined
+        ? inlineLimitBytes
+        : Math.min(inlineLimitBytes, this.wire.link.maximumRecordBytes - recordOverheadBytes);
+  }
+
+  /** Makes what has been placed visible to the peer now. */
+  publish(): void {
+    this.host.statistics.recordPublish();
+    this.wire.link.publish();
+  }
+
+  /**
+   * The straight way for raw bytes: into the ring or frame at once. False when the message must take the other way.
+   * The hot path: no allocation, no closure, no call into native code but the copy itself.
+   */
+  placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
+    const length = data.length;
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    if (length > this.inlineLimitBytes || credits.messages <= 0 || credits.bytes < length) return false;
+    const writer = this.writer;
+    const start = writer.claim(messageHeaderBytes + length);
+    if (start < 0) return false;
+    credits.messages--;
+    credits.bytes -= length;
+    const serial = this.nextSerial;
+    this.nextSerial = (serial + 1) | 0;
+    const block = writer.block;
+    const int32 = block.int32;
+    const word = start >> 2;
+    int32[word] = messageHeaderBytes + length;
+    int32[word + 1] = more ? kind | (MessageFlag.more << flagsShift) : kind;
+    int32[word + 2] = this.remoteId;
+    int32[word + 3] = serial;
+    int32[word + 4] = reference;
+    int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() : 0;
+    block.bytes.set(data, start + messageHeaderBytes);
+    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
+    if (more) this.host.wires.batch(this.wire);
+    else this.publish();
+    return true;
+  }
+
+  /** The straight way for a value: encoded in place. False when it must take the other way. */
+  placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    const room = Math.min(this.inlineLimitBytes, 2 * this.encodedBytes + 64);
+    if (credits.messages <= 0 || credits.bytes < room) return false;
+    const writer = this.writer;
+    const start = writer.claim(messageHeaderBytes + room);
+    if (start < 0) return false;
+    const block = writer.block;
+    const dataStart = start + messageHeaderBytes;
+    let end: number;
+    try {
+      end = this.host.codec.encodeInto(value, block.bytes, dataStart, dataStart + room);
+    } catch (error) {
+      writer.trim(start, 0);
+      throw error;
+    }
+    if (end < 0) {
+      writer.trim(start, 0);
+      return false;
+    }
+    const length = end - dataStart;
+    writer.trim(start, messageHeaderBytes + length);
+    this.encodedBytes = length;
+    credits.messages--;
+    credits.bytes -= length;
+    const serial = this.nextSerial;
+    this.nextSerial = (serial + 1) | 0;
+    const int32 = block.int32;
+    const word = start >> 2;
+    const flags = more ? MessageFlag.encoded | MessageFlag.more : MessageFlag.encoded;
+    int32[word] = messageHeaderBytes + length;
+    int32[word + 1] = kind | (flags << flagsShift);
+    int32[word + 2] = this.remoteId;
+    int32[word + 3] = serial;
+    int32[word + 4] = reference;
+    int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() : 0;
+    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
+    if (more) this.host.wires.batch(this.wire);
+    else this.publish();
+    return true;
+  }
+
+  /** Places one record of any kind, to be published later. False when the link has no room now. */
+  place(
+    kind: number,
+    flags: number,
+    reference: number,
+    header: Uint8Array | undefined,
+    data: Uint8Array | undefined,
+    mayCarryCredits: boolean,
+    record?: QueuedRecord,
+  ): boolean {
+    const ledger = this.ledger;
+    const carries = mayCarryCredits && (kind === RecordKind.credit || ledger.isWorthCarrying);
+    const headerLength = header === undefined ? 0 : header.length;
+    const headerStart = messageHeaderBytes + (carries ? creditExtensionBytes : 0);
+    const dataStart = headerStart + paddedHeaderBytes(headerLength);
+    const total = dataStart + (data === undefined ? 0 : data.length);
+    const start = this.writer.claim(total);
+    if (start < 0) return false;
+    const block = this.writer.block;
+    const int32 = block.int32;
+    const word = start >> 2;
+    const isSequenced = kind <= lastSequencedKind;
+    const serial = this.nextSerial;
+    if (isSequenced) this.nextSerial = (serial + 1) | 0;
+    const flagBits = carries ? flags | MessageFlag.credits : flags;
+    int32[word] = total;
+    int32[word + 1] = kind | (flagBits << flagsShift) | (headerLength << headerLengthShift);
+    int32[word + 2] = this.remoteId;
+    int32[word + 3] = isSequenced ? serial : 0;
+    int32[word + 4] = reference;
+    int32[word + 5] = isSequenced && (serial & timedMask) === 0 ? this.timeOfSending() : 0;
+    if (carries) {
+      int32[word + 6] = ledger.posts.releasedMessages;
+      int32[word + 7] = ledger.posts.releasedBytes;
+      int32[word + 8] = ledger.responses.releasedMessages;
+      int32[word + 9] = ledger.responses.releasedBytes;
+      int32[word + 10] = this.expectedSerial;
+      int32[word + 11] = 0;
+      ledger.announced();
+    }
+    if (header !== undefined) block.bytes.set(header, start + headerStart);
+    if (data !== undefined) block.bytes.set(data, start + dataStart);
+    if (isSequenced && this.retransmitter !== undefined) {
+      const streamed = (flags & MessageFlag.large) !== 0 && !this.wire.link.sharesMemory ? record?.large : undefined;
+      this.retransmitter.remember(serial, block.bytes, start, total, streamed);
+    }
+    return true;
+  }
+
+  /** What is measured on one message of many: when it was sent, and how full its link was. Never 0. */
+  private timeOfSending(): number {
+    this.host.statistics.recordLinkOccupancy(this.wire.link.occupancyBytes());
+    return this.host.clock.nowMicros() | 1;
+  }
+}
