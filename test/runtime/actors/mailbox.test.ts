@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Mailbox } from '../../../src/runtime/actors/mailbox.js';
+import { Doorkeeper } from './fixtures/doors.js';
 import { Dropping, Failing, Forgetting, Pressing, Sluggish } from './fixtures/slow.js';
 import { testSystem, until } from './support.js';
 
@@ -45,8 +46,10 @@ for (const [definition, on, expected, told] of [
     const letters: string[] = [];
     system.on('deadLetter', ({ reason, name, to }) => letters.push(`${name} ${to.type} ${reason}`));
     const gate = await system.spawn(definition, undefined, { on });
-    await gate.ask('hold', 100);
-    await until(() => on !== 'here' || system.host.cells[0]!.pendingHandlers > 0);
+    const doorkeeper = await system.spawn(Doorkeeper, undefined, { on });
+    const door = `a full mailbox, ${definition.name}`;
+    gate.tell('block', door);
+    await until(async () => (await doorkeeper.ask('waiting', door)) === 1);
     const results: string[] = [];
     for (let i = 0; i < 6; i++) {
       try {
@@ -56,6 +59,7 @@ for (const [definition, on, expected, told] of [
       }
     }
     t.is(results.at(-1), told);
+    doorkeeper.tell('open', door);
     await until(async () => (await gate.ask('seen')).length >= 4);
     t.deepEqual(await gate.ask('seen'), [...expected]);
     await until(() => letters.length >= 2);
@@ -67,14 +71,18 @@ test('an ask that finds the mailbox full is told so', async (t) => {
   const { system } = await testSystem(t, { contexts: 1 });
   for (const on of ['here', 'worker-1']) {
     const gate = await system.spawn(Pressing, undefined, { on });
-    const blocked = gate.ask('block', 50);
+    const doorkeeper = await system.spawn(Doorkeeper, undefined, { on });
+    const door = 'an ask that finds the mailbox full';
+    const blocked = gate.ask('block', door);
+    await until(async () => (await doorkeeper.ask('waiting', door)) === 1);
     const asks = Array.from({ length: 6 }, () => gate.ask('open'));
+    doorkeeper.tell('open', door);
     const outcomes = await Promise.allSettled(asks);
     const full = outcomes.filter(
       (outcome) => outcome.status === 'rejected' && outcome.reason.code === 'ERR_HEDDLE_MAILBOX_FULL',
     );
-    t.true(full.length >= 2, on);
-    t.is(outcomes.filter(({ status }) => status === 'fulfilled').length, 6 - full.length);
+    t.is(full.length, 2, on);
+    t.is(outcomes.filter(({ status }) => status === 'fulfilled').length, 4);
     await blocked;
   }
 });

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { createRouter, type RefOf } from '../../../src/index.js';
+import { Doorkeeper } from './fixtures/doors.js';
 import { Member } from './fixtures/member.js';
 import { testSystem, until } from './support.js';
 
@@ -96,13 +97,21 @@ test('routers', async (t) => {
   await broadcast.ready();
 
   const gather = createRouter(members, { strategy: 'scatter-gather-first' });
-  const blocked = members.slice(1).map((member) => member.ask('id', 100));
+  const blocked = members.slice(1).map((member) => member.ask('hold', 'routers'));
+  const doorkeepers = [
+    await system.spawn(Doorkeeper, undefined, { on: 'here' }),
+    await system.spawn(Doorkeeper, undefined, { on: 'worker-1' }),
+  ];
+  for (const [index, count] of [1, 2].entries()) {
+    await until(async () => (await doorkeepers[index]!.ask('waiting', 'routers')) === count);
+  }
   t.is(await gather.ask('id', 0), 0);
   const least = createRouter(
     members.filter((_, id) => id % 2 === 0),
     { strategy: 'least-loaded' },
   );
   t.is(await least.ask('id', 0), 0, 'the other one is busy');
+  for (const doorkeeper of doorkeepers) doorkeeper.tell('open', 'routers');
   await Promise.all(blocked);
   await t.throwsAsync(gather.ask('id', -1), { message: /has no id today/ });
 

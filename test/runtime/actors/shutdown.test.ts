@@ -59,11 +59,11 @@ test('await using ends a system', async (t) => {
 test('what does not stop in time is not waited for', async (t) => {
   const { system } = await testSystem(t, { contexts: 1 });
   const counter = await system.spawn(Counter, { start: 1 });
-  counter.tell('spin', 3000);
+  // For ever: that close() resolves at all says that it was not waited for.
+  counter.tell('spin', Infinity);
   system.onShutdown('before-actors', () => new Promise(() => {}));
-  const startMs = performance.now();
   await system.close({ timeoutMs: 100 });
-  t.true(performance.now() - startMs < 2900);
+  t.is(system.contextHandle('worker-1'), undefined);
 });
 
 test('options of a system are checked', async (t) => {

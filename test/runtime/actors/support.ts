@@ -21,9 +21,9 @@ export async function testSystem(
   return { system, failures };
 }
 
-/** Resolves when `condition` holds: looked at in every turn of the event loop, for ten seconds at the most. */
+/** Resolves when `condition` holds: looked at in every turn of the event loop, for half a minute at the most. */
 export async function until(condition: () => boolean | Promise<boolean>, what = String(condition)): Promise<void> {
-  const deadlineMs = performance.now() + 10_000;
+  const deadlineMs = performance.now() + 30_000;
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new Error(`waited in vain for: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

@@ -10,9 +10,12 @@ test('scheduled sends come, once or again and again, until the state ends', asyn
   await until(async () => (await clockwork.ask('ticks')) >= 5);
   t.is(failures.length, 0, 'the one that was cancelled did not come');
   clockwork.tell('fail');
-  t.is(await clockwork.ask('ticks'), 0);
+  t.is(await clockwork.ask('ticks'), 0, 'the state is new');
+  // A tick may have come before the failure was handled: the mailbox is kept.
+  const ticks = await clockwork.ask('ticks');
+
   await new Promise((resolve) => setTimeout(resolve, 10));
-  t.is(await clockwork.ask('ticks'), 0, 'timers end with the state that set them');
+  t.is(await clockwork.ask('ticks'), ticks, 'timers end with the state that set them');
 });
 
 test('receive timeouts: again and again while nothing comes, and none after they were turned off', async (t) => {
