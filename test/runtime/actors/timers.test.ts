@@ -13,7 +13,6 @@ test('scheduled sends come, once or again and again, until the state ends', asyn
   t.is(await clockwork.ask('ticks'), 0, 'the state is new');
   // A tick may have come before the failure was handled: the mailbox is kept.
   const ticks = await clockwork.ask('ticks');
-
   await new Promise((resolve) => setTimeout(resolve, 10));
   t.is(await clockwork.ask('ticks'), ticks, 'timers end with the state that set them');
 });
