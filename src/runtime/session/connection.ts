@@ -117,6 +117,6 @@ export class Connection extends ConnectionBase {
 
   /** Makes everything sent so far visible to the peer. */
   flush(): void {
-    if (this.outbound.isOnline) this.link?.publish();
+    if (this.outbound.isOnline) this.outbound.publish();
   }
 }
