@@ -6,6 +6,7 @@ import { RingConsumer, type RingConsumerOwner } from '../../../src/transports/sh
 import {
   closedIndex,
   createRing,
+  defaultRingCapacityBytes,
   headIndex,
   isRingClosed,
   maximumReasonBytes,
@@ -326,7 +327,7 @@ test('memory that is no ring is refused', (t) => {
   for (const bytes of [0, 2048, 5000, 128 * 1024 * 1024, 4096.5]) {
     t.throws(() => createRing(bytes), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' } as never, String(bytes));
   }
-  t.is(createRing().byteLength, ringHeaderBytes + 256 * 1024);
+  t.is(createRing().byteLength, ringHeaderBytes + defaultRingCapacityBytes);
   t.is(alignedRecordBytes(9), 16);
   t.is(header[closedIndex], 0);
 });
