@@ -226,9 +226,7 @@ export class DutyCycle {
     for (let index = 0; index < transports.length; index++) records += transports[index].poll(pollBudgetRecords);
     if (this.#turnWork.length > 0) this.#runTurnWork();
     this.#work.publish();
-    const numbers = this.#statistics.numbers;
-    numbers[counterIndex.polls]++;
-    if (records === 0) numbers[counterIndex.emptyPolls]++;
+    this.#statistics.recordPoll(records);
     return records;
   }
 
