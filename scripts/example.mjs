@@ -11,23 +11,30 @@ import { fileURLToPath } from 'node:url';
 
 const folder = new URL('../examples/', import.meta.url);
 
-/** Every example with the first sentence of the comment that it begins with. The modules of its contexts have none there. */
+/** Every example with the first sentence of the comment that its main file begins with. Its other files have none there. */
 const examples = new Map();
-for (const file of readdirSync(folder).sort()) {
+const modules = new Map();
+for (const entry of readdirSync(folder, { withFileTypes: true })) {
+  // A service has a folder of its own.
+  const file = entry.isDirectory() ? `${entry.name}/main.ts` : entry.name;
   const comment = /^\/\*\*([\s\S]*?)\*\//.exec(readFileSync(new URL(file, folder), 'utf8'))?.[1];
   if (comment === undefined || !file.endsWith('.ts')) continue;
   const text = comment.replace(/\s*\n \*\s*/g, ' ').trim();
-  examples.set(file.slice(0, -'.ts'.length), /^.*?\.(?=\s|$)/.exec(text)?.[0] ?? text);
+  const example = entry.isDirectory() ? entry.name : file.slice(0, -'.ts'.length);
+  examples.set(example, /^.*?\.(?=\s|$)/.exec(text)?.[0] ?? text);
+  modules.set(example, file.replace(/\.ts$/, '.js'));
 }
 
 const [name, ...args] = process.argv.slice(2);
 if (name === undefined || !examples.has(name)) {
   if (name !== undefined) console.error(`there is no example ${name}\n`);
-  console.log('npm run example -- <name> [uri], where the uri is shm://<name> or tcp://<host>:<port>:\n');
-  for (const [example, summary] of examples) console.log(`  ${example.padEnd(24)} ${summary}`);
+  console.log(
+    'npm run example -- <name> [uri], where the uri is shm://<name> or tcp://<host>:<port>; a service takes --help:\n',
+  );
+  for (const [example, summary] of [...examples].sort()) console.log(`  ${example.padEnd(24)} ${summary}`);
   process.exitCode = name === undefined ? 0 : 1;
 } else {
-  const module = fileURLToPath(new URL(`../dist/examples/${name}.js`, import.meta.url));
+  const module = fileURLToPath(new URL(`../dist/examples/${modules.get(name)}`, import.meta.url));
   const child = spawn(process.execPath, [module, ...args], { stdio: 'inherit' });
   child.on('exit', (code, signal) => {
     process.exitCode = code ?? 1;

@@ -8,7 +8,7 @@ const handWritten = [
   'README.md',
   'CONTRIBUTING.md',
   'native/README.md',
-  ...projectFiles('docs').filter((path) => path.endsWith('.md')),
+  ...[...projectFiles('docs'), ...projectFiles('examples')].filter((path) => path.endsWith('.md')),
 ];
 
 test('relative links in the documentation lead to files and headings that exist', (t) => {

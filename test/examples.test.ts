@@ -40,9 +40,12 @@ const outputs: Record<string, readonly (string | RegExp)[]> = {
 /** What comes behind the URI, where the example's own numbers are for people to watch. */
 const furtherArguments: Record<string, readonly string[]> = { 'multi-threaded-hello': ['1000'] };
 
-const examples = projectFiles('examples')
-  .filter((path) => readProjectFile(path).startsWith('/**'))
+const files = projectFiles('examples').filter((path) => path.endsWith('.ts'));
+const examples = files
+  .filter((path) => path.split('/').length === 2 && readProjectFile(path).startsWith('/**'))
   .map((path) => path.slice('examples/'.length, -'.ts'.length));
+/** A service has a folder of its own, with a main file, a README, and tests of its own. */
+const services = [...new Set(files.filter((path) => path.split('/').length > 2).map((path) => path.split('/')[1]!))];
 
 test('every example is known here', (t) => {
   t.deepEqual(examples, Object.keys(outputs).sort());
@@ -63,8 +66,19 @@ for (const name of Object.keys(outputs)) {
   }
 }
 
+for (const name of services) {
+  test(`the service ${name} can be run, says how, and is tested`, async (t) => {
+    t.true(readProjectFile(`examples/${name}/main.ts`).startsWith('/**'));
+    t.true(readProjectFile(`examples/${name}/README.md`).includes(`npm run example -- ${name}`));
+    t.true(projectFiles(`test/examples/${name}`).some((path) => path.endsWith('.test.ts')));
+    const help = await runProgram(`dist/examples/${name}/main.js`, ['--help']);
+    t.is(help.exitCode, 0);
+    t.true(help.stdout.includes(`npm run example -- ${name}`));
+  });
+}
+
 test('examples import heddle as their reader would', (t) => {
-  for (const path of projectFiles('examples')) {
+  for (const path of files) {
     const imports = [...readProjectFile(path).matchAll(/from '([^']+)'/g)].map((match) => match[1] as string);
     t.deepEqual(
       imports.filter((name) => name !== 'heddle' && !name.startsWith('node:') && !/^\.\/[\w-]+\.js$/.test(name)),
@@ -77,7 +91,7 @@ test('examples import heddle as their reader would', (t) => {
 test('npm run example lists the examples, runs one, and refuses a name that it does not know', async (t) => {
   const list = await runProgram('scripts/example.mjs');
   t.is(list.exitCode, 0);
-  for (const name of examples) t.regex(list.stdout, new RegExp(`^  ${name} +\\S.*\\.$`, 'm'));
+  for (const name of [...examples, ...services]) t.regex(list.stdout, new RegExp(`^  ${name} +\\S.*\\.$`, 'm'));
 
   const hello = await runProgram('scripts/example.mjs', ['hello']);
   t.is(hello.exitCode, 0);

@@ -5,6 +5,7 @@ import { actorTellLocal, create } from './actors-local.js';
 import { batchEffectShm } from './batch-effect.js';
 import { idleCpu } from './idle-cpu.js';
 import { oversubscribed, oversubscribedP99 } from './oversubscribed.js';
+import { seedBenchmarks } from './seeds/index.js';
 import { shm1MiB, shmFlat } from './shm-large.js';
 import { shmOneway4k, shmOneway64 } from './shm-oneway.js';
 import { shmRttHot, shmRttIdle } from './shm-rtt.js';
@@ -28,4 +29,5 @@ export const benchmarks: readonly Benchmark[] = [
   create,
   tcpOneway64,
   tcpRtt,
+  ...seedBenchmarks,
 ];

@@ -14,12 +14,13 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const helpText = `usage: npm run bench -- [ID...] [--json FILE] [--quick]
+export const helpText = `usage: npm run bench -- [ID|GROUP...] [--json FILE] [--quick]
 
 Measures heddle side by side with what one would use instead. Without an ID, all benchmarks run,
 and docs/benchmarks.svg and docs/benchmarks.md are written anew.
 
   ID           a benchmark; --list shows them
+  GROUP        all benchmarks whose ids begin with GROUP/
   --json FILE  write one JSON object a line to FILE, for each benchmark and peer
   --quick      fewer and shorter runs: at most 20 s for a benchmark; no docs are written
   --list       list the benchmarks and their peers
@@ -27,6 +28,13 @@ and docs/benchmarks.svg and docs/benchmarks.md are written anew.
 
 Peers are installed by: npm run bench:setup
 `;
+
+/** A word that is no id may be the group of several: `seeds` stands for `seeds/web-cache` and the others. */
+function idsNamedBy(word: string, knownIds: readonly string[]): readonly string[] {
+  if (knownIds.includes(word)) return [word];
+  const group = knownIds.filter((id) => id.startsWith(`${word}/`));
+  return group.length > 0 ? group : [word];
+}
 
 /** Reads the command line. Throws {@link UsageError} for what it does not understand, unknown ids included. */
 export function parseArguments(words: readonly string[], knownIds: readonly string[]): BenchArguments {
@@ -43,7 +51,7 @@ export function parseArguments(words: readonly string[], knownIds: readonly stri
     else if (word === '--json') jsonFile = requireFile(words[++i]);
     else if (word.startsWith('--json=')) jsonFile = requireFile(word.slice('--json='.length));
     else if (word.startsWith('-')) throw new UsageError(`unknown option ${word}\n\n${helpText}`);
-    else if (!ids.includes(word)) ids.push(word);
+    else ids.push(...idsNamedBy(word, knownIds).filter((id) => !ids.includes(id)));
   }
   const unknown = ids.filter((id) => !knownIds.includes(id));
   if (unknown.length > 0) {

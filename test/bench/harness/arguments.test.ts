@@ -22,6 +22,16 @@ test('an id named twice runs once', (t) => {
   t.deepEqual(parseArguments(['tcp-rtt', 'tcp-rtt'], known).ids, ['tcp-rtt']);
 });
 
+test('a group stands for all its benchmarks', (t) => {
+  const grouped = [...known, 'seeds/web-cache', 'seeds/paging'];
+  t.deepEqual(parseArguments(['seeds/paging', 'seeds', 'tcp-rtt'], grouped).ids, [
+    'seeds/paging',
+    'seeds/web-cache',
+    'tcp-rtt',
+  ]);
+  t.throws(() => parseArguments(['seed'], grouped), { instanceOf: UsageError, message: /seed; there are/ });
+});
+
 test('an unknown id is told along with the known ones', (t) => {
   const error = t.throws(() => parseArguments(['tcp-rrt'], known), { instanceOf: UsageError });
   t.regex(error?.message ?? '', /tcp-rrt/);

@@ -1,0 +1,4 @@
+/** The services of examples/ beside what one would run instead: `npm run bench -- seeds`. A file for each service. */
+import type { Benchmark } from '../../harness/benchmark.js';
+
+export const seedBenchmarks: readonly Benchmark[] = [];
