@@ -34,6 +34,11 @@ export function contextLost(contextName: string, cause?: unknown): HeddleError {
   );
 }
 
+/** Whoever asks with a signal that aborts. */
+export function askCancelled(signal: AbortSignal): HeddleError {
+  return new HeddleError('ERR_HEDDLE_CANCELLED', 'the ask was cancelled by its signal', { cause: signal.reason });
+}
+
 /** Whether the value is a promise, or something like one. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';

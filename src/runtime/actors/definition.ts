@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { ActorContext } from './actor-context.js';
+import type { Cell } from './cell.js';
 import { type MailboxOptions, mailboxOptionsWith } from './mailbox-options.js';
 import { type SupervisionOptions, supervisionWith } from './supervision.js';
 import type { ActorRef, Protocol, Termination } from './types.js';
@@ -66,6 +67,8 @@ export interface ActorDefinition<A, M extends Protocol<M>> {
   readonly specification: ActorSpecification<unknown, A, Handlers<unknown>>;
   /** @internal The handlers, without what every object inherits: a message may be called `toString`. */
   readonly handlers: Handlers<unknown>;
+  /** @internal What runs actors of this definition, where it is not the usual. */
+  readonly cellClass?: typeof Cell;
   /** @internal Only for the compiler. */
   readonly messages?: M;
 }

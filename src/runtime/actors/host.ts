@@ -6,16 +6,18 @@ import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
 import type { Connection } from '../session/connection.js';
 import type { ConnectionOptions } from '../session/options.js';
 import { PendingRequests } from '../session/pending-requests.js';
-import { actorStopped, contextLost } from './actor-errors.js';
+import { actorStopped, askCancelled, contextLost } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
 import { Caller } from './caller.js';
 import { Cell, type Parent, signals } from './cell.js';
-import { type DeadLetter, DeadLetters } from './dead-letters.js';
+import { DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
 import { Envelope, envelopeCodec } from './envelope.js';
 import { Family, keyOf } from './family.js';
+import { goneCell } from './gone-cell.js';
 import { HostMessages, type HostPost } from './host-messages.js';
+import type { ActorHostOptions } from './host-options.js';
 import type { Origin } from './mailbox.js';
 import { hostSlot, Peer } from './peer.js';
 import type { Place, Places } from './places.js';
@@ -23,25 +25,10 @@ import { Ref } from './ref.js';
 import { Registry } from './registry.js';
 import { RunQueue } from './run-queue.js';
 import { Spawner } from './spawner.js';
-import type { Directive, SupervisionSettings } from './supervision.js';
+import type { Directive } from './supervision.js';
 import type { AskOptions, TerminationReason } from './types.js';
 import { Watches } from './watches.js';
 import { describeError } from './wire-error.js';
-
-/** What an actor host is made with. */
-export interface ActorHostOptions {
-  readonly systemId: string;
-  readonly place: number;
-  /** Counts the threads that have been at that place. */
-  readonly incarnation: number;
-  readonly places: Places;
-  readonly askTimeoutMs: number;
-  /** How the actors are supervised that no other actor has made. */
-  readonly supervision: SupervisionSettings;
-  onDeadLetter(letter: DeadLetter): void;
-  /** A child failed and this was done about it. */
-  onFailure(ref: Ref, error: unknown, action: Directive | 'onStop'): void;
-}
 
 /** Messages that an actor handles before the next one has its turn. */
 const batchMessages = 128;
@@ -58,7 +45,7 @@ export class ActorHost {
   readonly systemId: string;
   readonly place: number;
   readonly places: Places;
-  readonly clock: Clock = systemClock;
+  readonly clock: Clock;
   readonly asks: PendingRequests<AskWaiter>;
   readonly localAsks = new AskOwner();
   readonly watches: Watches;
@@ -95,6 +82,7 @@ export class ActorHost {
   constructor(context: Context, options: ActorHostOptions) {
     this.context = context;
     this.#options = options;
+    this.clock = options.clock ?? systemClock;
     this.systemId = options.systemId;
     this.place = options.place;
     this.places = options.places;
@@ -120,6 +108,11 @@ export class ActorHost {
 
   get actorCount(): number {
     return this.#table.size;
+  }
+
+  /** Whether no actor of this context has a message that it could handle now. */
+  get isAtRest(): boolean {
+    return this.#runQueue.size === 0;
   }
 
   /** Listens at this place's portal for the other contexts of the system. */
@@ -170,14 +163,15 @@ export class ActorHost {
     this.mustYield = false;
     if ((++this.#turns & 63) === 0) this.#reportLoad();
     if (queue.size === 0) return false;
-    const deadlineMicros = this.clock.nowMicros() + turnBudgetMicros;
+    // By the machine's clock: under one that stands still a turn would never end.
+    const deadlineMicros = systemClock.nowMicros() + turnBudgetMicros;
     let sinceClock = 0;
     for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) {
       sinceClock += cell.run(batchMessages);
       if (this.mustYield) break;
       if (sinceClock >= clockEvery) {
         sinceClock = 0;
-        if (this.clock.nowMicros() >= deadlineMicros) break;
+        if (systemClock.nowMicros() >= deadlineMicros) break;
       }
     }
     if (queue.size > 0) return true;
@@ -202,7 +196,8 @@ export class ActorHost {
     address?: { slot: number; generation: number },
   ): Cell {
     const { slot, generation } = this.#table.reserve(address);
-    const cell = new Cell(this, definition, args, parent, slot, generation);
+    const CellClass = definition.cellClass ?? this.#options.cellClass ?? Cell;
+    const cell = new CellClass(this, definition, args, parent, slot, generation);
     this.#table.set(cell);
     this.#reportLoad();
     parent.family?.add(cell.ref, definition, args);
@@ -264,7 +259,7 @@ export class ActorHost {
       if (!(timeoutMs > 0)) {
         throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
       }
-      if (signal?.aborted) throw cancelled(signal);
+      if (signal?.aborted) throw askCancelled(signal);
       const cell = ref.cell;
       if (cell !== undefined && cell === this.current && cell.definition.specification.isReentrant !== true) {
         throw new HeddleError(
@@ -277,7 +272,7 @@ export class ActorHost {
       const peer = cell === undefined ? this.peer(ref.place) : undefined;
       const id = this.asks.add(peer ?? this.localAsks, waiter, timeoutMs);
       if (signal !== undefined) {
-        waiter.listen(signal, () => this.asks.take(peer ?? this.localAsks, id)?.reject(cancelled(signal)));
+        waiter.listen(signal, () => this.asks.take(peer ?? this.localAsks, id)?.reject(askCancelled(signal)));
       }
       if (peer === undefined) {
         cell!.deliver(name, payload, new LocalAsk(this, id), cell!.inbox.settings.capacity);
@@ -430,17 +425,4 @@ export class ActorHost {
     const families = [...this.remoteFamilies];
     await Promise.all(families.flatMap((family) => family.restoreAt(place.place, error)));
   }
-}
-
-/** Stands behind a ref to an actor of this context that is not there any more: everything it is told is a dead letter. */
-function goneCell(host: ActorHost, slot: number, generation: number, type: string): Cell {
-  const definition = { name: type, module: '', specification: { name: type, handlers: {} }, handlers: {} };
-  const parent: Parent = { place: host.place, slot: hostSlot, generation: 0 };
-  const cell = new Cell(host, definition as unknown as AnyDefinition, undefined, parent, slot, generation);
-  cell.status = 'stopped';
-  return cell;
-}
-
-function cancelled(signal: AbortSignal): HeddleError {
-  return new HeddleError('ERR_HEDDLE_CANCELLED', 'the ask was cancelled by its signal', { cause: signal.reason });
 }

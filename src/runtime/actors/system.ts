@@ -10,6 +10,7 @@ import { type ActorDefinition, type AnyDefinition, isImportingDefinitions, type 
 import { Group } from './group.js';
 import { ActorHost, codecKeyOf } from './host.js';
 import type { HostPost } from './host-messages.js';
+import type { HostParts } from './host-options.js';
 import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
 import { mainPlace, Places } from './places.js';
 import { Pool, type PoolOptions } from './pool.js';
@@ -102,7 +103,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link createSystem}. */
-  constructor(options: SystemOptions) {
+  constructor(options: SystemOptions, parts: HostParts = {}) {
     super();
     this.name = options.name ?? 'system';
     this.#shutdown = new Shutdown(() => this.close());
@@ -117,6 +118,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     const loads = Places.createLoads(specifications.length + 1);
     const places = new Places(PlaceKeeper.firstPlaces(systemId, specifications), loads);
     this.host = new ActorHost(this.node.context, {
+      ...parts,
       systemId,
       place: mainPlace,
       incarnation: 0,

@@ -37,7 +37,7 @@ function encodeFailed(value: unknown, cause: unknown): HeddleError {
     'ERR_HEDDLE_CODEC',
     `a value cannot be encoded: at ${path}, ${reason}. Send data only: primitives, plain objects, arrays, Map, Set, ` +
       'Date, RegExp, Error, typed arrays',
-    { cause, details: { path } },
+    { cause, details: { path, reason } },
   );
 }
 

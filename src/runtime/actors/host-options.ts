@@ -1,0 +1,29 @@
+import type { Clock } from '../../clock.js';
+import type { Cell } from './cell.js';
+import type { DeadLetter } from './dead-letters.js';
+import type { Places } from './places.js';
+import type { Ref } from './ref.js';
+import type { Directive, SupervisionSettings } from './supervision.js';
+
+/** What a test puts in place of the usual. */
+export interface HostParts {
+  /** The time of everything that actors wait for. Default: the machine's. */
+  readonly clock?: Clock | undefined;
+  /** What runs an actor whose definition does not say. Default: {@link Cell}. */
+  readonly cellClass?: typeof Cell | undefined;
+}
+
+/** What an actor host is made with. */
+export interface ActorHostOptions extends HostParts {
+  readonly systemId: string;
+  readonly place: number;
+  /** Counts the threads that have been at that place. */
+  readonly incarnation: number;
+  readonly places: Places;
+  readonly askTimeoutMs: number;
+  /** How the actors are supervised that no other actor has made. */
+  readonly supervision: SupervisionSettings;
+  onDeadLetter(letter: DeadLetter): void;
+  /** A child failed and this was done about it. */
+  onFailure(ref: Ref, error: unknown, action: Directive | 'onStop'): void;
+}
