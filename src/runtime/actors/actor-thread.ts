@@ -43,5 +43,5 @@ export default async function runActorThread(context: Context, data: ActorThread
       host.post(mainPlace, { type: 'failure', ref, error: describeError(error), action });
     },
   });
-  await host.listen();
+  await host.links.listen();
 }

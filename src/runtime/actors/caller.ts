@@ -21,11 +21,10 @@ export class Caller {
   readonly #envelope = new Envelope();
   readonly #laneEnds = new Map<Cell, LaneEnd>();
 
-  constructor(host: ActorHost, connection: Connection) {
+  constructor(host: ActorHost, connection: Connection, place: number) {
     this.#host = host;
     this.#connection = connection;
-    const introduction = connection.session.peerPrivateData;
-    this.place = introduction.length === 2 ? introduction.readUInt16LE(0) : -1;
+    this.place = place;
   }
 
   /** A message to an actor of this context, or to its runtime. */

@@ -3,13 +3,10 @@ import { systemClock } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
-import type { Connection } from '../session/connection.js';
-import type { ConnectionOptions } from '../session/options.js';
 import { PendingRequests } from '../session/pending-requests.js';
 import { actorStopped, askCancelled, contextLost } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
-import { Caller } from './caller.js';
 import { Cell, type Parent, signals } from './cell.js';
 import { DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
@@ -18,8 +15,9 @@ import { Family, keyOf } from './family.js';
 import { goneCell } from './gone-cell.js';
 import { HostMessages, type HostPost } from './host-messages.js';
 import type { ActorHostOptions } from './host-options.js';
+import { Links } from './links.js';
 import type { Origin } from './mailbox.js';
-import { hostSlot, Peer } from './peer.js';
+import { hostSlot } from './peer.js';
 import type { Place, Places } from './places.js';
 import { Ref } from './ref.js';
 import { Registry } from './registry.js';
@@ -49,14 +47,11 @@ export class ActorHost {
   readonly asks: PendingRequests<AskWaiter>;
   readonly localAsks = new AskOwner();
   readonly watches: Watches;
+  /** The ways to the other contexts. */
+  readonly links: Links;
   readonly deadLetters: DeadLetters;
   /** Where the codec puts what it decodes. */
   readonly incoming = new Envelope();
-  readonly connectionOptions: Partial<ConnectionOptions> = {
-    // What may be on its way is bounded by lanes and asks; the session's own queue must take what these let through.
-    sendQueueDepthMessages: 1_000_000,
-    sendQueueDepthBytes: 2 ** 30,
-  };
   /** The supervisor of the actors that no other actor has made. */
   readonly root: Family;
   /** Families with children in other contexts. */
@@ -69,8 +64,6 @@ export class ActorHost {
   mustYield = false;
   readonly #options: ActorHostOptions;
   readonly #table: ActorTable;
-  readonly #peers: (Peer | undefined)[] = [];
-  readonly #callers = new Map<Connection, Caller>();
   readonly #restoring = new Set<number>();
   readonly #messages: HostMessages;
   readonly spawner: Spawner;
@@ -88,6 +81,7 @@ export class ActorHost {
     this.places = options.places;
     this.#table = new ActorTable(options.incarnation);
     this.asks = new PendingRequests(this.clock);
+    this.links = new Links(this);
     this.watches = new Watches(this);
     this.spawner = new Spawner(this);
     this.deadLetters = new DeadLetters(options.onDeadLetter);
@@ -115,32 +109,11 @@ export class ActorHost {
     return this.#runQueue.size === 0;
   }
 
-  /** Listens at this place's portal for the other contexts of the system. */
-  async listen(): Promise<void> {
-    await this.context.listen((this.places.get(this.place) as Place).portal, {
-      options: this.connectionOptions,
-      onMessage: (message, connection) => {
-        if (message.value !== this.incoming) return;
-        let caller = this.#callers.get(connection);
-        if (caller === undefined) {
-          caller = new Caller(this, connection);
-          this.#callers.set(connection, caller);
-        }
-        caller.receive(this.incoming);
-      },
-      onEvent: (event) => {
-        if (event.type !== 'connection-teardown') return;
-        this.#callers.get(event.connection)?.close();
-        this.#callers.delete(event.connection);
-      },
-    });
-  }
-
   /** Forgets the system in this thread. */
   close(): void {
     unregisterCodec(codecKeyOf(this.systemId));
     const closed = new HeddleError('ERR_HEDDLE_CLOSED', 'the actor system was closed');
-    for (const peer of this.#peers) peer?.lose(closed);
+    this.links.close(closed);
     this.asks.takeAll(this.localAsks, (waiter) => waiter.reject(closed));
     this.asks.stop();
   }
@@ -239,17 +212,6 @@ export class ActorHost {
 
   // ---- sending
 
-  tellRemote(ref: Ref, name: string, payload: unknown): boolean {
-    const peer = this.peer(ref.place);
-    if (peer.isUp) return peer.tell(ref, name, payload);
-    this.deadLetters.add('context-lost', ref, name, payload);
-    return false;
-  }
-
-  readyRemote(ref: Ref): Promise<void> {
-    return this.peer(ref.place).ready(ref);
-  }
-
   ask(ref: Ref, name: string, payload: unknown, options: AskOptions | undefined): Promise<unknown> {
     return this.askWithin(ref, name, payload, options?.timeoutMs ?? this.#options.askTimeoutMs, options?.signal);
   }
@@ -269,7 +231,7 @@ export class ActorHost {
         );
       }
       const waiter = new AskWaiter(this, resolve, reject, ref, name);
-      const peer = cell === undefined ? this.peer(ref.place) : undefined;
+      const peer = cell === undefined ? this.links.peer(ref.place) : undefined;
       const id = this.asks.add(peer ?? this.localAsks, waiter, timeoutMs);
       if (signal !== undefined) {
         waiter.listen(signal, () => this.asks.take(peer ?? this.localAsks, id)?.reject(askCancelled(signal)));
@@ -288,29 +250,9 @@ export class ActorHost {
     });
   }
 
-  peer(place: number): Peer {
-    let peer = this.#peers[place];
-    if (peer === undefined) {
-      peer = new Peer(this, place);
-      this.#peers[place] = peer;
-    }
-    return peer;
-  }
-
   /** Tells the runtime of a context something. False when it cannot be reached. */
   post(place: number, payload: HostPost): boolean {
-    if (place === this.place) {
-      this.onPost(place, payload, undefined);
-      return true;
-    }
-    const peer = this.peer(place);
-    if (!peer.isReachable) return false;
-    try {
-      peer.post(payload);
-      return true;
-    } catch {
-      return false;
-    }
+    return this.links.post(place, payload);
   }
 
   /** Asks the runtime of another context. */
@@ -365,7 +307,7 @@ export class ActorHost {
     const { slot, generation } = cell.ref;
     this.#table.remove(cell);
     this.#reportLoad();
-    for (const caller of this.#callers.values()) caller.forget(cell);
+    this.links.forget(cell);
     const { parent } = cell;
     if (parent.family !== undefined) parent.family.remove(cell);
     else {
@@ -409,7 +351,7 @@ export class ActorHost {
       this.watches.onPlaceUp(place.place);
       return;
     }
-    this.#peers[place.place]?.lose(error);
+    this.links.lose(place.place, error);
     for (const cell of this.cells)
       if (cell.parent.place === place.place && cell.parent.family === undefined) cell.stop('failed');
     if (place.status !== 'gone') return;

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { Connection } from '../session/connection.js';
+import type { ConnectionOptions } from '../session/options.js';
 import type { RequestOwner } from '../session/pending-requests.js';
 import { contextLost } from './actor-errors.js';
 import { type AskWaiter, askTimeout } from './asks.js';
@@ -14,6 +15,13 @@ export const hostSlot = -1;
 /** The most names of messages that a connection can carry. */
 const maximumNames = 65_535;
 const batched = { more: true };
+
+/** What the connections between the contexts of a system keep to. */
+export const actorConnectionOptions: Partial<ConnectionOptions> = {
+  // What may be on its way is bounded by lanes and asks; the session's own queue must take what these let through.
+  sendQueueDepthMessages: 1_000_000,
+  sendQueueDepthBytes: 2 ** 30,
+};
 
 /**
  * What this context sends to another one of its system: by one connection, opened on first use. What comes back on it
@@ -176,7 +184,7 @@ export class Peer implements RequestOwner<AskWaiter> {
     if (place === undefined || !this.isReachable) throw contextLost(this.#host.places.nameOf(this.place));
     const session = this.#host.context.open(place.portal, {
       privateData: Buffer.from([this.#host.place & 0xff, this.#host.place >> 8]),
-      options: this.#host.connectionOptions,
+      options: actorConnectionOptions,
       onMessage: (message) => {
         if (message.value === this.#host.incoming) this.receive(this.#host.incoming);
       },

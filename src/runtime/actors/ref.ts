@@ -53,7 +53,7 @@ export class Ref implements Address {
   tell(name: string, payload?: unknown): boolean {
     const cell = this.cell;
     if (cell !== undefined) return cell.tell(name, payload);
-    return this.host.tellRemote(this, name, payload);
+    return this.host.links.tell(this, name, payload);
   }
 
   ask(name: string, payload?: unknown, options?: AskOptions): Promise<unknown> {
@@ -62,7 +62,7 @@ export class Ref implements Address {
 
   ready(): Promise<void> {
     if (this.cell !== undefined) return this.cell.ready();
-    return this.host.readyRemote(this);
+    return this.host.links.peer(this.place).ready(this);
   }
 
   equals(other: unknown): boolean {

@@ -148,7 +148,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   /** @internal */
   async start(signals: readonly NodeJS.Signals[]): Promise<void> {
     this.#shutdown.listen(signals);
-    await this.host.listen();
+    await this.host.links.listen();
     await this.#keeper.start();
   }
 
