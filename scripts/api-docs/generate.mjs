@@ -1,5 +1,5 @@
 /**
- * Writes docs/api from the docstrings of what src/index.ts exports:
+ * Writes docs/api from the docstrings of what src/index.ts and src/testkit.ts export:
  *
  *   npm run docs          writes it
  *   npm run docs:check    writes nothing, and fails when docs/api is not what would be written

@@ -5,7 +5,7 @@ import { posix } from 'node:path';
  * with. Files of one part may import each other.
  *
  * ```
- *   cli, index
+ *   cli, index, testkit
  *       |
  *   cluster -> actors -> context -> session -> message -> memory -> transports/* -> errors, clock
  *                           |          |
@@ -39,6 +39,7 @@ const parts: readonly { readonly name: string; readonly mayImport: readonly stri
   { name: 'src/runtime/cluster/', mayImport: cluster },
   { name: 'src/cli/', mayImport: [...cluster, 'src/cli/'] },
   { name: 'src/index.ts', mayImport: cluster },
+  { name: 'src/testkit', mayImport: [...cluster, 'src/testkit'] },
 ];
 
 function partOf(path: string): (typeof parts)[number] | undefined {

@@ -25,6 +25,14 @@ export class ActorContext {
     return this.#cell.ref.contextName;
   }
 
+  /**
+   * Milliseconds of the clock that timers go by: it never goes back, is the same in all threads of a process, and stands
+   * still in a test that moves it. For spans of time; `Date` has the time of day.
+   */
+  get nowMs(): number {
+    return this.#cell.host.clock.nowMicros() / 1000;
+  }
+
   /** The messages that wait for this actor. */
   get waiting(): number {
     return this.#cell.inbox.waiting;

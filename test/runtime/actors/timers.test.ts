@@ -1,35 +1,50 @@
 import test from 'ava';
+import { createTestKit } from '../../../src/testkit.js';
 import { Clockwork } from './fixtures/member.js';
 import { testSystem, until } from './support.js';
 
 test('scheduled sends come, once or again and again, until the state ends', async (t) => {
-  const { system, failures } = await testSystem(t);
-  const clockwork = system.spawnHere(Clockwork);
+  const kit = await createTestKit({ manualTime: true });
+  t.teardown(() => kit.close());
+  const clockwork = kit.system.spawnHere(Clockwork);
   clockwork.tell('noTimeout');
   clockwork.tell('start');
-  await until(async () => (await clockwork.ask('ticks')) >= 5);
-  t.is(failures.length, 0, 'the one that was cancelled did not come');
+  await kit.advance(5);
+  t.is(await clockwork.ask('ticks'), 3, 'every 2 ms, and once after 5');
+  t.is(kit.failures.length, 0, 'the one that was cancelled did not come');
   clockwork.tell('fail');
-  t.is(await clockwork.ask('ticks'), 0, 'the state is new');
-  // A tick may have come before the failure was handled: the mailbox is kept.
-  const ticks = await clockwork.ask('ticks');
-  await new Promise((resolve) => setTimeout(resolve, 10));
-  t.is(await clockwork.ask('ticks'), ticks, 'timers end with the state that set them');
+  await kit.advance(1000);
+  t.is(await clockwork.ask('ticks'), 0, 'the state is new, and timers end with the state that set them');
+  t.is(kit.failures.length, 1);
 });
 
 test('receive timeouts: again and again while nothing comes, and none after they were turned off', async (t) => {
-  const { system } = await testSystem(t, { contexts: 1 });
-  const clockwork = await system.spawn(Clockwork);
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  await until(async () => (await clockwork.ask('idle')) >= 1 || (await pause()));
-  await clockwork.ask('noTimeout');
-  const idle = await clockwork.ask('idle');
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  t.is(await clockwork.ask('idle'), idle);
+  const kit = await createTestKit({ manualTime: true });
+  t.teardown(() => kit.close());
+  const clockwork = kit.system.spawnHere(Clockwork);
+  await kit.advance(29);
+  t.is(await clockwork.ask('idle'), 0);
+  await kit.advance(30);
+  t.is(await clockwork.ask('idle'), 1, 'once after the message, and no more until the next one');
+  await kit.advance(30);
+  t.is(await clockwork.ask('idle'), 2);
+  clockwork.tell('noTimeout');
+  await kit.advance(1000);
+  t.is(await clockwork.ask('idle'), 2);
 });
 
-/** Longer than the receive timeout. */
-async function pause(): Promise<false> {
-  await new Promise((resolve) => setTimeout(resolve, 40));
-  return false;
-}
+test('timers run in other contexts as well', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const clockwork = await system.spawn(Clockwork);
+  clockwork.tell('start');
+  await until(async () => (await clockwork.ask('ticks')) >= 5);
+  t.true((await clockwork.ask('ticks')) >= 5);
+});
+
+test('an actor reads the clock that its timers go by', async (t) => {
+  const kit = await createTestKit({ manualTime: true });
+  t.teardown(() => kit.close());
+  const clockwork = kit.system.spawnHere(Clockwork);
+  await kit.advance(1234.5);
+  t.is(await clockwork.ask('nowMs'), 1234.5);
+});
