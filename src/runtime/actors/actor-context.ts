@@ -1,9 +1,10 @@
-import { type Cell, signals } from './cell.js';
+import type { Cell } from './cell.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
 import type { SpawnOptions } from './placement.js';
 import type { Ref } from './ref.js';
-import type { ActorRef, AnyActorRef, MessageName, PayloadArguments, Protocol } from './types.js';
+import { signals } from './signals.js';
+import type { ActorRef, AnyActorRef, AskArguments, MessageName, PayloadArguments, Protocol, ReplyOf } from './types.js';
 
 /** What an actor can do: the last argument of each of its handlers. One object for the whole life of the actor. */
 export class ActorContext {
@@ -36,6 +37,36 @@ export class ActorContext {
   /** The messages that wait for this actor. */
   get waiting(): number {
     return this.#cell.inbox.waiting;
+  }
+
+  /**
+   * Aborted when nobody waits for the reply to the message at hand any more: who asked has cancelled, or their deadline has
+   * passed, or they are lost. Take it in a handler before its first `await`; for a message that was told it never is.
+   *
+   * @example
+   * async fetch(_state, url: string, actor) {
+   *   const { signal } = actor;
+   *   return (await fetch(url, { signal })).text();
+   * }
+   *
+   * @throws ERR_HEDDLE_INVALID_STATE outside of a handler
+   */
+  get signal(): AbortSignal {
+    return this.#cell.askSignal;
+  }
+
+  /**
+   * As `ref.ask`, and knows who asks: an ask to this very actor while its handler is pending, which could never be answered,
+   * rejects with `ERR_HEDDLE_DEADLOCK` at once.
+   */
+  ask<M extends Protocol<M>, K extends MessageName<M>>(
+    ref: ActorRef<M>,
+    name: K,
+    ...rest: AskArguments<M, K>
+  ): Promise<ReplyOf<M, K>> {
+    const [payload, options] = rest;
+    const cell = this.#cell;
+    return cell.host.ask(ref as unknown as Ref, name, payload, options, cell) as Promise<ReplyOf<M, K>>;
   }
 
   /** Makes a child, which this actor supervises, in whichever context; resolves when its state is made. */

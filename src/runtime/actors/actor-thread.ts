@@ -13,6 +13,7 @@ export interface ActorThreadData {
   readonly places: readonly Place[];
   readonly loads: SharedArrayBuffer;
   readonly askTimeoutMs: number;
+  readonly followsAsyncHandlers: boolean;
 }
 
 /** Actors of a worker context are children of others; what its root has, it has by mistake, and stops. */
@@ -30,6 +31,7 @@ export default async function runActorThread(context: Context, data: ActorThread
     incarnation: data.incarnation,
     places: new Places(data.places, data.loads),
     askTimeoutMs: data.askTimeoutMs,
+    followsAsyncHandlers: data.followsAsyncHandlers,
     supervision: supervisionWith(rootSupervision),
     onDeadLetter: ({ reason, to, name }) => {
       if (reported++ === 0) {

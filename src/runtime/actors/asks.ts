@@ -11,6 +11,8 @@ export class AskWaiter {
   readonly ref: Ref;
   readonly name: string;
   readonly #host: ActorHost;
+  /** The ask as its actor has it, where that is of this context. */
+  origin: LocalAsk | undefined;
   #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
 
@@ -53,6 +55,7 @@ export class AskOwner implements RequestOwner<AskWaiter> {
 
   onDeadline(_id: number, waiter: AskWaiter): void {
     waiter.reject(askTimeout(waiter));
+    waiter.origin?.cancel(true);
   }
 }
 
@@ -69,18 +72,48 @@ export function askTimeout(waiter: AskWaiter): HeddleError {
   });
 }
 
-/** An ask from the actor's own context: the reply goes by reference. */
-export class LocalAsk implements Origin {
+/** An ask, as its actor has it. */
+export abstract class AskOrigin implements Origin {
   readonly isAsk = true;
+  isCancelled = false;
+  #abort: AbortController | undefined;
+
+  onTaken(): void {}
+  abstract reply(value: unknown): void;
+  abstract replyError(error: unknown): void;
+
+  /** Aborted when nobody waits for the reply any more. Made on first use. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.isCancelled) this.#abort.abort(askGivenUp(false));
+    }
+    return this.#abort.signal;
+  }
+
+  /** Nobody waits for the reply any more: its deadline has passed, or it was given up. */
+  cancel(isOverdue: boolean): void {
+    this.isCancelled = true;
+    this.#abort?.abort(askGivenUp(isOverdue));
+  }
+}
+
+function askGivenUp(isOverdue: boolean): HeddleError {
+  return isOverdue
+    ? new HeddleError('ERR_HEDDLE_TIMEOUT', 'the deadline of the ask has passed: nobody waits for the reply')
+    : new HeddleError('ERR_HEDDLE_CANCELLED', 'who asked gave it up, or is lost: nobody waits for the reply');
+}
+
+/** An ask from the actor's own context: the reply goes by reference. */
+export class LocalAsk extends AskOrigin {
   readonly #host: ActorHost;
   readonly #id: number;
 
   constructor(host: ActorHost, id: number) {
+    super();
     this.#host = host;
     this.#id = id;
   }
-
-  onTaken(): void {}
 
   reply(value: unknown): void {
     this.#host.asks.take(this.#host.localAsks, this.#id)?.resolve(value);

@@ -1,11 +1,12 @@
 import { HeddleError } from '../../errors.js';
 import type { Connection } from '../session/connection.js';
+import { requestIndexMask } from '../session/pending-requests.js';
 import { actorStopped } from './actor-errors.js';
+import { AskOrigin } from './asks.js';
 import type { Cell } from './cell.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { LaneEnd } from './lane.js';
-import type { Origin } from './mailbox.js';
 import { hostSlot } from './peer.js';
 import { describeError } from './wire-error.js';
 
@@ -20,6 +21,8 @@ export class Caller {
   readonly #names: string[] = [];
   readonly #envelope = new Envelope();
   readonly #laneEnds = new Map<Cell, LaneEnd>();
+  /** Asks without a reply yet, by the index in their ids, which the asking context uses again and again. */
+  readonly #asks: (RemoteAsk | undefined)[] = [];
 
   constructor(host: ActorHost, connection: Connection, place: number) {
     this.#host = host;
@@ -34,11 +37,16 @@ export class Caller {
       this.#names[name] = String(payload);
       return;
     }
+    if (kind === EnvelopeKind.cancel) {
+      const ask = this.#asks[number & requestIndexMask];
+      if (ask?.id === number) ask.cancel(slot === 1);
+      return;
+    }
     if (kind !== EnvelopeKind.tell && kind !== EnvelopeKind.ask) return;
     const text = this.#names[name];
     if (text === undefined)
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer used name=${name} without saying it`);
-    const origin = kind === EnvelopeKind.ask ? new RemoteAsk(this, number) : undefined;
+    const origin = kind === EnvelopeKind.ask ? this.#enterAsk(number) : undefined;
     if (slot === hostSlot) {
       this.#host.onPost(this.place, payload, origin);
       return;
@@ -68,6 +76,18 @@ export class Caller {
     }
   }
 
+  #enterAsk(id: number): RemoteAsk {
+    const ask = new RemoteAsk(this, id);
+    this.#asks[id & requestIndexMask] = ask;
+    return ask;
+  }
+
+  /** An ask has its reply. */
+  forgetAsk(ask: RemoteAsk): void {
+    const index = ask.id & requestIndexMask;
+    if (this.#asks[index] === ask) this.#asks[index] = undefined;
+  }
+
   #makeLaneEnd(cell: Cell): LaneEnd {
     const { slot, generation } = cell.ref;
     const lane = new LaneEnd(this.#host.clock, (count) =>
@@ -80,6 +100,8 @@ export class Caller {
   /** The connection has gone. */
   close(): void {
     for (const lane of this.#laneEnds.values()) lane.close();
+    for (const ask of this.#asks) ask?.cancel(false);
+    this.#asks.length = 0;
   }
 
   /** An actor of this context has gone. */
@@ -110,27 +132,27 @@ export class Caller {
 }
 
 /** An ask from another context. */
-class RemoteAsk implements Origin {
-  readonly isAsk = true;
+class RemoteAsk extends AskOrigin {
+  readonly id: number;
   readonly #caller: Caller;
-  readonly #id: number;
 
   constructor(caller: Caller, id: number) {
+    super();
     this.#caller = caller;
-    this.#id = id;
+    this.id = id;
   }
 
-  onTaken(): void {}
-
   reply(value: unknown): void {
+    this.#caller.forgetAsk(this);
     try {
-      this.#caller.send(EnvelopeKind.reply, 0, 0, this.#id, value);
+      this.#caller.send(EnvelopeKind.reply, 0, 0, this.id, value);
     } catch (error) {
       this.replyError(error);
     }
   }
 
   replyError(error: unknown): void {
-    this.#caller.send(EnvelopeKind.error, 0, 0, this.#id, describeError(error));
+    this.#caller.forgetAsk(this);
+    this.#caller.send(EnvelopeKind.error, 0, 0, this.id, describeError(error));
   }
 }

@@ -2,37 +2,20 @@ import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import { ActorContext } from './actor-context.js';
 import { actorStopped, isThenable, unknownMessage } from './actor-errors.js';
+import { AskOrigin } from './asks.js';
 import { type ActorSpecification, type AnyDefinition, type Handlers, Refusal } from './definition.js';
-import { Family } from './family.js';
+import { Family, type Parent } from './family.js';
 import type { ActorHost } from './host.js';
 import { Inbox } from './inbox.js';
 import type { EntryName, Mailbox, Origin } from './mailbox.js';
 import { mailboxOptionsWith } from './mailbox-options.js';
 import { Ref } from './ref.js';
+import { signals } from './signals.js';
 import type { Directive } from './supervision.js';
 import { supervisionWith } from './supervision.js';
 import { Timers } from './timers.js';
 import type { Termination, TerminationReason } from './types.js';
-
-/** Where an actor's supervisor is: a family of this context, or an actor (slot -1: the context's root) of another. */
-export interface Parent {
-  readonly family?: Family | undefined;
-  readonly place: number;
-  readonly slot: number;
-  readonly generation: number;
-}
-
-/** What is told of the end of an actor. */
-export interface Watcher {
-  onTerminated(termination: Termination): void;
-}
-
-/** Signals: entries of the mailbox that the runtime itself puts there, so that they keep the order. */
-export const signals = {
-  terminated: Symbol('terminated'),
-  receiveTimeout: Symbol('receiveTimeout'),
-  stop: Symbol('stop'),
-} as const;
+import type { Watcher } from './watches.js';
 
 /** `suspended`: it failed, and its supervisor has not decided yet. */
 export type CellStatus = 'starting' | 'running' | 'suspended' | 'stopping' | 'stopped';
@@ -179,7 +162,10 @@ export class Cell {
 
   #handle(taken: Mailbox): void {
     const { name, payload, origin } = taken;
-    if (origin !== undefined) origin.onTaken();
+    if (origin !== undefined) {
+      origin.onTaken();
+      if (origin.isCancelled) return;
+    }
     if (typeof name === 'symbol') {
       this.#handleSignal(name, payload);
       return;
@@ -194,8 +180,11 @@ export class Cell {
     const outer = this.host.current;
     this.host.current = this;
     try {
-      if (handler !== undefined) result = handler(this.#state, payload, this.context);
-      else if (this.#specification.receive !== undefined) {
+      if (handler !== undefined) {
+        const { asyncHandlers } = this.host;
+        if (asyncHandlers === undefined) result = handler(this.#state, payload, this.context);
+        else result = asyncHandlers.call(this, handler, this.#state, payload);
+      } else if (this.#specification.receive !== undefined) {
         result = this.#specification.receive(this.#state, name, payload, this.context);
       } else {
         if (origin?.isAsk === true) origin.replyError(unknownMessage(String(this.ref), name));
@@ -274,6 +263,18 @@ export class Cell {
     }
     this.inbox.stash(this.#taken as Mailbox);
     this.#wasStashed = true;
+  }
+
+  /** Aborted when nobody waits for the reply to the message at hand any more. */
+  get askSignal(): AbortSignal {
+    if (!this.#isHandling) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_STATE',
+        'signal belongs to the message at hand: take it in a handler, before its first await',
+      );
+    }
+    const origin = this.#taken?.origin;
+    return origin instanceof AskOrigin ? origin.signal : new AbortController().signal;
   }
 
   /** Puts what was stashed back, before all else that waits. */

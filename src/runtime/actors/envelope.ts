@@ -30,6 +30,8 @@ export const EnvelopeKind = {
   closed: 6,
   /** The payload is the name that has this number from now on. */
   name: 7,
+  /** Nobody waits for the reply to the ask with that id any more; slot 1 says that its deadline has passed. */
+  cancel: 8,
 } as const;
 
 const mark = 0xc1;

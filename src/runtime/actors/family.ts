@@ -4,6 +4,14 @@ import type { ActorHost } from './host.js';
 import type { Ref } from './ref.js';
 import type { Directive, SupervisionSettings } from './supervision.js';
 
+/** Where an actor's supervisor is: a family of this context, or an actor (slot -1: the context's root) of another. */
+export interface Parent {
+  readonly family?: Family | undefined;
+  readonly place: number;
+  readonly slot: number;
+  readonly generation: number;
+}
+
 /** An actor, as its supervisor knows it: enough to make it again. */
 export interface Child {
   readonly ref: Ref;

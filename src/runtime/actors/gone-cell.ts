@@ -1,5 +1,6 @@
-import { Cell, type Parent } from './cell.js';
+import { Cell } from './cell.js';
 import type { AnyDefinition } from './definition.js';
+import type { Parent } from './family.js';
 import type { ActorHost } from './host.js';
 import { hostSlot } from './peer.js';
 

@@ -1,10 +1,9 @@
 import { HeddleError } from '../../errors.js';
-
-import { signals } from './cell.js';
 import type { DeadLetterReason } from './dead-letters.js';
 import type { ActorHost } from './host.js';
 import type { Origin } from './mailbox.js';
 import type { Place } from './places.js';
+import { signals } from './signals.js';
 import type { Directive } from './supervision.js';
 import type { TerminationReason } from './types.js';
 import { readError, type WireActorError } from './wire-error.js';

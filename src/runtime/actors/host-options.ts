@@ -23,6 +23,8 @@ export interface ActorHostOptions extends HostParts {
   readonly askTimeoutMs: number;
   /** How the actors are supervised that no other actor has made. */
   readonly supervision: SupervisionSettings;
+  /** Whether handlers that are async functions are followed past their awaits; see {@link AsyncHandlers}. */
+  readonly followsAsyncHandlers?: boolean | undefined;
   onDeadLetter(letter: DeadLetter): void;
   /** A child failed and this was done about it. */
   onFailure(ref: Ref, error: unknown, action: Directive | 'onStop'): void;

@@ -7,10 +7,12 @@ import { PendingRequests } from '../session/pending-requests.js';
 import { actorStopped, askCancelled, contextLost } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
-import { Cell, type Parent, signals } from './cell.js';
+import { AsyncHandlers } from './async-handlers.js';
+import { Cell } from './cell.js';
 import { DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
 import { Envelope, envelopeCodec } from './envelope.js';
+import type { Parent } from './family.js';
 import { Family, keyOf } from './family.js';
 import { goneCell } from './gone-cell.js';
 import { HostMessages, type HostPost } from './host-messages.js';
@@ -22,6 +24,7 @@ import type { Place, Places } from './places.js';
 import { Ref } from './ref.js';
 import { Registry } from './registry.js';
 import { RunQueue } from './run-queue.js';
+import { signals } from './signals.js';
 import { Spawner } from './spawner.js';
 import type { Directive } from './supervision.js';
 import type { AskOptions, TerminationReason } from './types.js';
@@ -54,6 +57,8 @@ export class ActorHost {
   readonly incoming = new Envelope();
   /** The supervisor of the actors that no other actor has made. */
   readonly root: Family;
+  /** Knows whose async handler runs; undefined when that is not to be known. */
+  readonly asyncHandlers: AsyncHandlers | undefined;
   /** Families with children in other contexts. */
   readonly remoteFamilies = new Set<Family>();
   /** The actor whose handler runs. */
@@ -80,6 +85,7 @@ export class ActorHost {
     this.place = options.place;
     this.places = options.places;
     this.#table = new ActorTable(options.incarnation);
+    this.asyncHandlers = options.followsAsyncHandlers === true ? new AsyncHandlers() : undefined;
     this.asks = new PendingRequests(this.clock);
     this.links = new Links(this);
     this.watches = new Watches(this);
@@ -92,7 +98,8 @@ export class ActorHost {
       codecKeyOf(this.systemId),
       envelopeCodec(this.incoming, (items) => this.#readRef(items)),
     );
-    context.addWork(() => this.#runTurn());
+    const runTurn = () => this.#runTurn();
+    context.addWork(this.asyncHandlers === undefined ? runTurn : () => this.asyncHandlers!.apart(runTurn));
     context.addOutstandingWork(() => this.asks.count > 0 || this.#runQueue.size > 0);
   }
 
@@ -212,18 +219,27 @@ export class ActorHost {
 
   // ---- sending
 
-  ask(ref: Ref, name: string, payload: unknown, options: AskOptions | undefined): Promise<unknown> {
-    return this.askWithin(ref, name, payload, options?.timeoutMs ?? this.#options.askTimeoutMs, options?.signal);
+  /** `asker`: the actor that asks, where that is known. */
+  ask(ref: Ref, name: string, payload: unknown, options: AskOptions | undefined, asker?: Cell): Promise<unknown> {
+    const timeoutMs = options?.timeoutMs ?? this.#options.askTimeoutMs;
+    return this.askWithin(ref, name, payload, timeoutMs, options?.signal, asker);
   }
 
-  askWithin(ref: Ref, name: string, payload: unknown, timeoutMs: number, signal?: AbortSignal): Promise<unknown> {
+  askWithin(
+    ref: Ref,
+    name: string,
+    payload: unknown,
+    timeoutMs: number,
+    signal?: AbortSignal,
+    asker?: Cell,
+  ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (!(timeoutMs > 0)) {
         throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
       }
       if (signal?.aborted) throw askCancelled(signal);
       const cell = ref.cell;
-      if (cell !== undefined && cell === this.current && cell.definition.specification.isReentrant !== true) {
+      if (cell !== undefined && this.#isAskingItself(cell, asker)) {
         throw new HeddleError(
           'ERR_HEDDLE_DEADLOCK',
           `${ref} asks itself ${name} in its handler ${String(cell.lastName)}, and handles one message at a time: call a ` +
@@ -234,10 +250,15 @@ export class ActorHost {
       const peer = cell === undefined ? this.links.peer(ref.place) : undefined;
       const id = this.asks.add(peer ?? this.localAsks, waiter, timeoutMs);
       if (signal !== undefined) {
-        waiter.listen(signal, () => this.asks.take(peer ?? this.localAsks, id)?.reject(askCancelled(signal)));
+        waiter.listen(signal, () => {
+          this.asks.take(peer ?? this.localAsks, id)?.reject(askCancelled(signal));
+          waiter.origin?.cancel(false);
+          peer?.cancel(id, false);
+        });
       }
       if (peer === undefined) {
-        cell!.deliver(name, payload, new LocalAsk(this, id), cell!.inbox.settings.capacity);
+        waiter.origin = new LocalAsk(this, id);
+        cell!.deliver(name, payload, waiter.origin, cell!.inbox.settings.capacity);
         return;
       }
       this.context.wake();
@@ -248,6 +269,14 @@ export class ActorHost {
         this.asks.take(peer, id)?.reject(error);
       }
     });
+  }
+
+  /** Whether an ask to that actor comes from its own handler, which must end before it can be answered. */
+  #isAskingItself(cell: Cell, asker: Cell | undefined): boolean {
+    if (cell.definition.specification.isReentrant === true) return false;
+    if (cell === this.current) return true;
+    if (cell.pendingHandlers === 0) return false;
+    return asker === cell || this.asyncHandlers?.isWithin(cell) === true;
   }
 
   /** Tells the runtime of a context something. False when it cannot be reached. */

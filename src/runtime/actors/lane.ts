@@ -48,6 +48,7 @@ const reportAfterMs = 20;
 /** The receiving end of a lane: an origin that counts what leaves the mailbox. */
 export class LaneEnd implements Origin {
   readonly isAsk = false;
+  readonly isCancelled = false;
   #unreported = 0;
   #timer: Timer | undefined;
   readonly #clock: Clock;

@@ -7,6 +7,8 @@ export interface Origin {
   onTaken(): void;
   /** Whether somebody waits for the result. */
   readonly isAsk: boolean;
+  /** Whether nobody waits for it any more: what has not begun need not be done. */
+  readonly isCancelled: boolean;
   /** The handler's result. */
   reply(value: unknown): void;
   /** The handler failed, or the message will not be handled. */

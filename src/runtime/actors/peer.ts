@@ -94,8 +94,19 @@ export class Peer implements RequestOwner<AskWaiter> {
     this.#send(EnvelopeKind.tell, this.#nameNumber('host'), hostSlot, 0, 0, payload);
   }
 
-  onDeadline(_id: number, waiter: AskWaiter): void {
+  onDeadline(id: number, waiter: AskWaiter): void {
     waiter.reject(askTimeout(waiter));
+    this.cancel(id, true);
+  }
+
+  /** Tells the actor that nobody waits for its reply any more. */
+  cancel(id: number, isOverdue: boolean): void {
+    if (this.#connection === undefined) return;
+    try {
+      this.#send(EnvelopeKind.cancel, 0, isOverdue ? 1 : 0, 0, id, undefined);
+    } catch {
+      // The connection has ended: that tells it, too.
+    }
   }
 
   /** Something came back. */

@@ -27,6 +27,7 @@ export interface PlaceKeeperParts {
   readonly contextOptions: NonNullable<StartContextOptions['options']>;
   readonly loads: SharedArrayBuffer;
   readonly askTimeoutMs: number;
+  readonly followsAsyncHandlers: boolean;
   readonly restart: RestartContextsOptions | false;
   onLost(name: string, error: HeddleError, isReplaced: boolean): void;
   onReplaced(name: string): void;
@@ -89,7 +90,7 @@ export class PlaceKeeper {
   }
 
   async #startThread(kept: Kept): Promise<void> {
-    const { node, host, contextOptions, loads, askTimeoutMs } = this.#parts;
+    const { node, host, contextOptions, loads, askTimeoutMs, followsAsyncHandlers } = this.#parts;
     const { specification, place, incarnation } = kept;
     const data: ActorThreadData = {
       systemId: host.systemId,
@@ -99,6 +100,7 @@ export class PlaceKeeper {
       places: host.places.all.map((one) => (one.place === place ? this.#place(kept, 'up') : one)),
       loads,
       askTimeoutMs,
+      followsAsyncHandlers,
     };
     const handle = await node.startContext(threadUrl, {
       ...specification,

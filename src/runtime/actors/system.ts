@@ -5,6 +5,7 @@ import type { ContextHandle } from '../context/context-handle.js';
 import type { ContextOptions } from '../context/context-options.js';
 import { createNode, type HeddleNode } from '../context/node.js';
 import type { SpawnArguments } from './actor-context.js';
+import { isFollowingCheap } from './async-handlers.js';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.js';
 import { type ActorDefinition, type AnyDefinition, isImportingDefinitions, type RefOf } from './definition.js';
 import { Group } from './group.js';
@@ -35,6 +36,12 @@ export interface SystemOptions {
   readonly ringCapacityBytes?: number | undefined;
   /** How long an ask waits unless it says otherwise, in milliseconds. Default: 5000. */
   readonly askTimeoutMs?: number | undefined;
+  /**
+   * Whether an actor that asks itself after an `await` of its handler, an async function, is told at once that this is a
+   * deadlock (`ERR_HEDDLE_DEADLOCK`) rather than by the ask's deadline. Default: true from Node.js 24 on; before, it
+   * makes every promise of the threads 130 to 150 ns slower, and `actor.ask` tells of it at no cost.
+   */
+  readonly detectDeadlocks?: boolean | undefined;
   /** How the actors are supervised that `system.spawn` makes. */
   readonly supervision?: SupervisionOptions | undefined;
   /**
@@ -109,6 +116,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     this.#shutdown = new Shutdown(() => this.close());
     const specifications = contextSpecifications(options.contexts ?? 0);
     const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, 2 ** 31 - 1);
+    const followsAsyncHandlers = options.detectDeadlocks ?? isFollowingCheap;
     const systemId = `${this.name.replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
     const codec = codecKeyOf(systemId);
     this.node = createNode({
@@ -124,6 +132,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       incarnation: 0,
       places,
       askTimeoutMs,
+      followsAsyncHandlers,
       supervision: supervisionWith(options.supervision),
       onDeadLetter: (letter) => void this.emit('deadLetter', letter),
       onFailure: (ref, error, action) => this.#onFailure({ ref: ref as AnyActorRef, error, action }),
@@ -136,6 +145,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       contextOptions: { ...options.contextOptions, codec },
       loads,
       askTimeoutMs,
+      followsAsyncHandlers,
       restart: options.restartContexts ?? {},
       onLost: (name, error, isReplaced) => void this.emit('contextLost', { name, error, isReplaced }),
       onReplaced: (name) => {

@@ -1,7 +1,7 @@
 import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Cell } from './cell.js';
-import { signals } from './cell.js';
+import { signals } from './signals.js';
 
 /** An actor's timers. All end with its state: at its stop, and at each restart. */
 export class Timers {

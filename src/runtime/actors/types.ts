@@ -30,7 +30,10 @@ export type ReplyOf<M, K extends keyof M> = M[K] extends (...payload: never[]) =
 export interface AskOptions {
   /** How long to wait for the reply, in milliseconds. Default: the system's `askTimeoutMs`, 5000. */
   readonly timeoutMs?: number | undefined;
-  /** Gives the ask up: its promise rejects with `ERR_HEDDLE_CANCELLED`. The actor may handle the message all the same. */
+  /**
+   * Gives the ask up: its promise rejects with `ERR_HEDDLE_CANCELLED`. A message that waits in the actor's mailbox is not
+   * handled then; a handler that is under way learns of it by `actor.signal`. A deadline that passes does the same.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,7 +1,11 @@
-import type { Watcher } from './cell.js';
 import type { ActorHost } from './host.js';
 import type { Ref } from './ref.js';
-import type { TerminationReason } from './types.js';
+import type { Termination, TerminationReason } from './types.js';
+
+/** What is told of the end of an actor. */
+export interface Watcher {
+  onTerminated(termination: Termination): void;
+}
 
 interface RemoteWatch {
   readonly ref: Ref;

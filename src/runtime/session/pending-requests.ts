@@ -19,7 +19,8 @@ export interface RequestOwner<Waiter = RequestWaiter> {
 }
 
 const indexBits = 20;
-const indexMask = (1 << indexBits) - 1;
+/** The part of a request's id that tells it from all others that are pending in its context. */
+export const requestIndexMask = (1 << indexBits) - 1;
 const generationMask = (1 << (31 - indexBits)) - 1;
 const none = -1;
 /** Longest time that a timer of Node.js can be set to; what is due later is looked at again then. */
@@ -72,7 +73,7 @@ export class PendingRequests<Waiter = RequestWaiter> {
 
   /** Takes the request out and returns its waiter; undefined when this owner has no such request. */
   take(owner: RequestOwner<Waiter>, requestId: number): Waiter | undefined {
-    const slot = requestId & indexMask;
+    const slot = requestId & requestIndexMask;
     if (
       requestId < 0 ||
       slot >= this.#owners.length ||
@@ -90,7 +91,7 @@ export class PendingRequests<Waiter = RequestWaiter> {
 
   /** Whether this owner waits for a response to `requestId`. */
   has(owner: RequestOwner<Waiter>, requestId: number): boolean {
-    const slot = requestId & indexMask;
+    const slot = requestId & requestIndexMask;
     return requestId >= 0 && this.#owners[slot] === owner && this.#generation[slot] === requestId >> indexBits;
   }
 
@@ -105,7 +106,7 @@ export class PendingRequests<Waiter = RequestWaiter> {
 
   #grow(): number {
     const slot = this.#waiters.length;
-    if (slot > indexMask) {
+    if (slot > requestIndexMask) {
       throw new HeddleError(
         'ERR_HEDDLE_SEND_QUEUE_FULL',
         `this context waits for the responses to ${slot} requests, the most there can be: wait for some first`,
