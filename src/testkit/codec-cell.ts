@@ -1,7 +1,8 @@
 import { HeddleError } from '../errors.js';
 import { LocalAsk } from '../runtime/actors/asks.js';
-import { Cell, type Parent } from '../runtime/actors/cell.js';
+import { Cell } from '../runtime/actors/cell.js';
 import type { AnyDefinition } from '../runtime/actors/definition.js';
+import type { Parent } from '../runtime/actors/family.js';
 import { type ActorHost, codecKeyOf } from '../runtime/actors/host.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import { describeError, readError } from '../runtime/actors/wire-error.js';
@@ -40,6 +41,14 @@ class CarriedAsk implements Origin {
     this.#cell = cell;
     this.#name = name;
     this.#ask = ask;
+  }
+
+  get isCancelled(): boolean {
+    return this.#ask.isCancelled;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#ask.signal;
   }
 
   onTaken(): void {

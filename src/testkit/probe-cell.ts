@@ -1,6 +1,7 @@
 import { actorStopped } from '../runtime/actors/actor-errors.js';
-import { Cell, type Parent } from '../runtime/actors/cell.js';
+import { Cell } from '../runtime/actors/cell.js';
 import type { AnyDefinition } from '../runtime/actors/definition.js';
+import type { Parent } from '../runtime/actors/family.js';
 import type { ActorHost } from '../runtime/actors/host.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import { carryMessage } from './codec-cell.js';
@@ -56,6 +57,12 @@ export class ProbeCell extends Cell {
     this.#open.add(origin);
     return {
       isAsk: true,
+      get isCancelled() {
+        return origin.isCancelled;
+      },
+      get signal() {
+        return origin.signal;
+      },
       onTaken: () => {},
       reply: (value) => {
         if (this.#open.delete(origin)) origin.reply(value);

@@ -2,7 +2,6 @@ import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import { ActorContext } from './actor-context.js';
 import { actorStopped, isThenable, unknownMessage } from './actor-errors.js';
-import { AskOrigin } from './asks.js';
 import { type ActorSpecification, type AnyDefinition, type Handlers, Refusal } from './definition.js';
 import { Family, type Parent } from './family.js';
 import type { ActorHost } from './host.js';
@@ -273,8 +272,7 @@ export class Cell {
         'signal belongs to the message at hand: take it in a handler, before its first await',
       );
     }
-    const origin = this.#taken?.origin;
-    return origin instanceof AskOrigin ? origin.signal : new AbortController().signal;
+    return this.#taken?.origin?.signal ?? new AbortController().signal;
   }
 
   /** Puts what was stashed back, before all else that waits. */

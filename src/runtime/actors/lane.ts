@@ -49,6 +49,7 @@ const reportAfterMs = 20;
 export class LaneEnd implements Origin {
   readonly isAsk = false;
   readonly isCancelled = false;
+  readonly signal = undefined;
   #unreported = 0;
   #timer: Timer | undefined;
   readonly #clock: Clock;

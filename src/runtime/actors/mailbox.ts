@@ -9,6 +9,8 @@ export interface Origin {
   readonly isAsk: boolean;
   /** Whether nobody waits for it any more: what has not begun need not be done. */
   readonly isCancelled: boolean;
+  /** Aborted when nobody waits for it any more; undefined where nobody ever did. */
+  readonly signal: AbortSignal | undefined;
   /** The handler's result. */
   reply(value: unknown): void;
   /** The handler failed, or the message will not be handled. */
