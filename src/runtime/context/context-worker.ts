@@ -6,6 +6,7 @@ import type { ContextFactory, ContextInit, DirectedContext } from './context-run
 import { type ContextControl, DirectoryClient, exposeControl } from './control.js';
 import { currentOsThreadId } from './cpu-placement.js';
 import { fromWireError, type Outcome, outcomeOf } from './error-wire.js';
+import { activePorts, isLoopAliveWithout, type LoopHold } from './loop-liveness.js';
 import { ResourceBaseline } from './resource-baseline.js';
 
 /** What a worker thread is started with. */
@@ -44,6 +45,8 @@ class WorkerControl implements ContextControl {
   readonly #context: DirectedContext;
   readonly #directory: DirectoryClient;
   readonly #activity: Int32Array;
+  /** Those of the pool and of the node, by which they steer this thread. */
+  #steeringPorts: readonly LoopHold[] = [];
   #markStopped: () => void = () => {};
   #baseline: ResourceBaseline | undefined;
   #started = false;
@@ -58,7 +61,9 @@ class WorkerControl implements ContextControl {
   }
 
   start(moduleUrl: string, parcel: { readonly data: unknown }): Promise<Outcome<unknown>> {
+    // Before the user's module adds to them.
     this.#baseline = new ResourceBaseline();
+    this.#steeringPorts = activePorts();
     return outcomeOf(async () => {
       const main = mainFunctionOf(await import(moduleUrl), moduleUrl);
       const value = await main(this.#context, parcel.data);
@@ -94,14 +99,20 @@ class WorkerControl implements ContextControl {
     return outcomeOf(() => this.#context.setOptions(changes));
   }
 
-  passivity() {
-    const busy =
+  async passivity() {
+    const passive = !this.#isBusy() && !(await isLoopAliveWithout(this.#steeringPorts)) && !this.#isBusy();
+    return { passive, activity: Atomics.load(this.#activity, 0) };
+  }
+
+  /** Whether there is work that can be seen without trying: most is. */
+  #isBusy(): boolean {
+    return (
       !this.#started ||
       this.#baseline === undefined ||
       this.#baseline.isExceeded() ||
       this.#directory.pending > 0 ||
-      this.#context.hasOutstandingWork();
-    return { passive: !busy, activity: Atomics.load(this.#activity, 0) };
+      this.#context.hasOutstandingWork()
+    );
   }
 
   osThreadId(): number | undefined {

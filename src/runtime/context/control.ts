@@ -34,7 +34,7 @@ export interface ContextControl {
   stop(timeoutMs: number): Promise<Outcome<void>>;
   getOptions(): Promise<Outcome<AnyContextOptions>>;
   setOptions(changes: AnyContextOptions): Promise<Outcome<void>>;
-  passivity(): Passivity;
+  passivity(): Promise<Passivity>;
   /** The operating system's id of the thread; undefined where it cannot be found out. */
   osThreadId(): number | undefined;
 }

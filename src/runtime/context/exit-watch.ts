@@ -1,4 +1,4 @@
-import { ResourceBaseline } from './resource-baseline.js';
+import { isLoopAliveWithout, isProbingLoop } from './loop-liveness.js';
 
 /** A node, as the watch over the process's exit sees it. */
 export interface ExitParticipant {
@@ -37,7 +37,8 @@ class ExitWatch {
   #checking = false;
   #delayMs = firstDelayMs;
   readonly #onBeforeExit = () => {
-    if (this.#checking) return;
+    // In a context's thread the probe empties the loop, too, and then its own nodes are not at their end.
+    if (this.#checking || isProbingLoop()) return;
     for (const participant of this.#participants) {
       if (participant.hasContexts() || participant.hasOwnContext()) {
         void this.#check();
@@ -61,8 +62,7 @@ class ExitWatch {
     this.#checking = true;
     const hold = setTimeout(() => {}, foreverMs);
     try {
-      const ownResources = new ResourceBaseline();
-      if (!(await this.#isAllPassive()) || ownResources.isExceeded()) this.#holdForAWhile();
+      if (!(await this.#isAllPassive()) || (await isLoopAliveWithout([hold]))) this.#holdForAWhile();
       else await this.#stopAll();
     } finally {
       clearTimeout(hold);

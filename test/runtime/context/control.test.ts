@@ -27,7 +27,7 @@ function makeControl(t: ExecutionContext, changes: Partial<ContextControl>) {
     stop: never,
     getOptions: never,
     setOptions: never,
-    passivity: () => ({ passive: true, activity: 1 }),
+    passivity: async () => ({ passive: true, activity: 1 }),
     osThreadId: () => 5,
     ...changes,
   };

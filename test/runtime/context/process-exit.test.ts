@@ -101,6 +101,12 @@ test('a file operation in a worker holds the process', async (t) => {
   t.deepEqual(run.lines.slice(1), ['read through the pipe', 'exit 0']);
 });
 
+test('a computation on the thread pool holds the process', async (t) => {
+  const { code, lines } = await runToEnd(t, 'worker-crypto');
+  t.deepEqual(lines, ['derived 16 bytes', 'exit 0']);
+  t.is(code, 0);
+});
+
 test('a server in a worker keeps the process', async (t) => {
   const run = new Run(t, 'serve');
   await run.line('serving');
