@@ -3,6 +3,7 @@ import {
   type Context,
   type HeddleError,
   type Message,
+  type Payload,
   type SendOptions,
   SharedBuffer,
 } from '../../src/index.js';
@@ -191,14 +192,24 @@ export class Conversation {
   async #closeInOrder(): Promise<void> {
     while (this.#inFlight > 0) await this.#oneLess();
     const { payload } = makePayload(this.#context, this.#random, Task.count, this.#stream.sent++, 10);
-    const response = await this.#connection.request(payload);
-    const { received, sent } = response.value as Stream;
+    const { received, sent } = await this.#requestCounts(payload);
     if (received !== this.#stream.sent)
       this.#problem(`the service received ${received} of ${this.#stream.sent} messages`);
     // Answers may pass what the service sent by itself.
     while (this.#stream.received < sent && this.#connection.isOnline) await this.#oneLess();
     if (this.#stream.received !== sent)
       this.#problem(`${this.#stream.received} of the service's ${sent} messages came`);
+  }
+
+  async #requestCounts(payload: Payload): Promise<Stream> {
+    try {
+      using response = await this.#connection.request(payload);
+      return response.value as Stream;
+    } catch (error) {
+      // The service may end the connection meanwhile: what was not sent is still the sender's.
+      if (payload instanceof SharedBuffer && payload.isHeld) payload.release();
+      throw error;
+    }
   }
 
   async #end(graceful: boolean): Promise<void> {
