@@ -118,6 +118,16 @@ export class ActorContext {
     return this.#cell.host.registry.lookup(name) as unknown as ActorRef<M> | undefined;
   }
 
+  /** Gives this actor a name, until it has gone or gives it back. Rejects with `ERR_HEDDLE_NAME_IN_USE`. */
+  register(name: string): Promise<void> {
+    return this.#cell.host.registry.register(name, this.#cell.ref);
+  }
+
+  /** Takes {@link register} back; harmless when this actor does not have that name. */
+  unregister(name: string): Promise<void> {
+    return this.#cell.host.registry.unregister(name, this.#cell.ref);
+  }
+
   /** Tells this actor `message`, with the ref or undefined, at once and whenever someone else has the name. Until a restart. */
   subscribe(name: string, message: string): void {
     const cell = this.#cell;

@@ -35,6 +35,20 @@ test('names are unique in the system, known everywhere, and free again when thei
   t.is(seen.length, 4);
 });
 
+test('an actor takes names and gives them back by itself', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const here = system.spawnHere(Member, { id: 1 });
+  const there = await system.spawn(Member, { id: 2 }, { on: 'worker-1' });
+  await there.ask('takeName', 'chief');
+  t.true(system.lookup('chief')?.equals(there));
+  await here.ask('giveBack', 'chief');
+  t.true(system.lookup('chief')?.equals(there), 'only its holder loses a name');
+  await there.ask('giveBack', 'chief');
+  await here.ask('takeName', 'chief');
+  t.true(system.lookup('chief')?.equals(here));
+  await t.throwsAsync(there.ask('takeName', 'chief'), { code: 'ERR_HEDDLE_NAME_IN_USE' });
+});
+
 test('groups: publish from anywhere; who has gone has left, and a replaced context knows them', async (t) => {
   const { system } = await testSystem(t, { contexts: 2 });
   const members: RefOf<typeof Member>[] = [];
