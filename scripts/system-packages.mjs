@@ -13,6 +13,7 @@ export const systemPackages = [
     purpose: "C headers for the model checker's verifier",
     isPresent: () => runs('gcc', ['-E', '-x', 'c', '-'], '#include <stdio.h>\n'),
   },
+  { name: 'curl', purpose: 'a client of the example services', isPresent: () => runs('curl', ['--version']) },
 ];
 
 /** Whether `command` starts and exits with 0 when given `input`. */
