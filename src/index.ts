@@ -19,6 +19,7 @@ export {
   type RefOf,
   Refusal,
 } from './runtime/actors/definition.js';
+export type { ActorLifeMessage, MessageTraceMessage } from './runtime/actors/diagnostics.js';
 export type { Group } from './runtime/actors/group.js';
 export type { MailboxOptions, OverflowPolicy } from './runtime/actors/mailbox-options.js';
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
@@ -35,6 +36,14 @@ export {
   type SystemEvents,
   type SystemOptions,
 } from './runtime/actors/system.js';
+export {
+  type CurrentTrace,
+  currentTrace,
+  type Propagator,
+  propagate,
+  type TraceContext,
+  withTrace,
+} from './runtime/actors/trace-context.js';
 export type {
   ActorRef,
   AnyActorRef,

@@ -7,7 +7,9 @@ import type { Cell } from './cell.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { LaneEnd } from './lane.js';
+import type { Origin } from './mailbox.js';
 import { hostSlot } from './peer.js';
+import { propagation } from './trace-context.js';
 import { describeError } from './wire-error.js';
 
 const batched = { more: true };
@@ -63,7 +65,7 @@ export class Caller {
     }
     // Under backpressure the lane's window bounds what comes: nothing that was accepted there is refused here.
     const { whenFull, capacity } = cell.inbox.settings;
-    if (origin !== undefined) cell.deliver(text, payload, origin, capacity);
+    if (origin !== undefined) deliver(cell, text, envelope, origin, capacity);
     else {
       const lane = this.#laneEnds.get(cell) ?? this.#makeLaneEnd(cell);
       if (
@@ -72,7 +74,7 @@ export class Caller {
       ) {
         lane.onTaken();
       }
-      cell.deliver(text, payload, lane, whenFull === 'backpressure' ? Infinity : capacity);
+      deliver(cell, text, envelope, lane, whenFull === 'backpressure' ? Infinity : capacity);
     }
   }
 
@@ -128,6 +130,17 @@ export class Caller {
     } finally {
       envelope.payload = undefined;
     }
+  }
+}
+
+/** Puts a message into the mailbox, with what travelled along. */
+function deliver(cell: Cell, name: string, envelope: Envelope, origin: Origin, limit: number): void {
+  const { payload, carrier } = envelope;
+  propagation.arrived = carrier ?? null;
+  try {
+    cell.deliver(name, payload, origin, limit);
+  } finally {
+    propagation.arrived = undefined;
   }
 }
 

@@ -1,19 +1,21 @@
 import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import { ActorContext } from './actor-context.js';
-import { actorStopped, isThenable, unknownMessage } from './actor-errors.js';
-import { type ActorSpecification, type AnyDefinition, type Handlers, Refusal } from './definition.js';
+import { actorStopped, isThenable } from './actor-errors.js';
+import { type ActorSpecification, type AnyDefinition, type Handler, type Handlers, Refusal } from './definition.js';
+import { diagnostics, handleObserved } from './diagnostics.js';
+import { callOnStop, Endings } from './endings.js';
+import { ErrorReply } from './error-reply.js';
 import { Family, type Parent } from './family.js';
 import type { ActorHost } from './host.js';
 import { Inbox } from './inbox.js';
 import type { EntryName, Mailbox, Origin } from './mailbox.js';
 import { mailboxOptionsWith } from './mailbox-options.js';
 import { Ref } from './ref.js';
-import { signals } from './signals.js';
-import type { Directive } from './supervision.js';
-import { supervisionWith } from './supervision.js';
+import { callSignalHandler, signals } from './signals.js';
+import { type Directive, supervisionWith } from './supervision.js';
 import { Timers } from './timers.js';
-import type { Termination, TerminationReason } from './types.js';
+import type { TerminationReason } from './types.js';
 import type { Watcher } from './watches.js';
 
 /** `suspended`: it failed, and its supervisor has not decided yet. */
@@ -56,6 +58,7 @@ export class Cell {
   #onStarted: ((error: unknown) => void) | undefined;
   #onHandlersDone: (() => void) | undefined;
   #backoff: Timer | undefined;
+  #endings: Endings | undefined;
   /** Counts restarts, so that what an earlier incarnation left running changes nothing. */
   #incarnation = 0;
 
@@ -96,6 +99,12 @@ export class Cell {
   get timers(): Timers {
     this.#timers ??= new Timers(this);
     return this.#timers;
+  }
+
+  /** What else ends with the state. */
+  get endings(): Endings {
+    this.#endings ??= new Endings();
+    return this.#endings;
   }
 
   get isGone(): boolean {
@@ -179,17 +188,8 @@ export class Cell {
     const outer = this.host.current;
     this.host.current = this;
     try {
-      if (handler !== undefined) {
-        const { asyncHandlers } = this.host;
-        if (asyncHandlers === undefined) result = handler(this.#state, payload, this.context);
-        else result = asyncHandlers.call(this, handler, this.#state, payload);
-      } else if (this.#specification.receive !== undefined) {
-        result = this.#specification.receive(this.#state, name, payload, this.context);
-      } else {
-        if (origin?.isAsk === true) origin.replyError(unknownMessage(String(this.ref), name));
-        else this.host.deadLetters.add('unknown-message', this.ref, name, payload);
-        return;
-      }
+      if (diagnostics.isOn || taken.carrier !== undefined) result = this.#handleObserved(taken);
+      else result = this.#call(handler, payload, taken);
     } catch (error) {
       this.#handlerFailed(error, origin);
       return;
@@ -203,6 +203,25 @@ export class Cell {
     }
     if (typeof result === 'object' && result !== null && isThenable(result)) this.#follow(result, origin);
     else if (origin?.isAsk === true) origin.reply(result);
+  }
+
+  #call(handler: Handler | undefined, payload: unknown, taken: Mailbox): unknown {
+    if (handler === undefined) return this.#receive(taken);
+    const { asyncHandlers } = this.host;
+    if (asyncHandlers === undefined) return handler(this.#state, payload, this.context);
+    return asyncHandlers.call(this, handler, this.#state, payload);
+  }
+
+  #receive({ name, payload, origin }: Mailbox): unknown {
+    if (this.#specification.receive === undefined) return this.inbox.refuseUnknown(name as string, payload, origin);
+    return this.#specification.receive(this.#state, name as string, payload, this.context);
+  }
+
+  /** Apart, since a function that makes closures allocates for them, even when it makes none. */
+  #handleObserved(taken: Mailbox): unknown {
+    const { payload } = taken;
+    const handler = this.#handlers[taken.name as string];
+    return handleObserved(this, taken, () => this.#call(handler, payload, taken));
   }
 
   #follow(result: PromiseLike<unknown>, origin: Origin | undefined): void {
@@ -234,12 +253,8 @@ export class Cell {
       this.stop('stopped');
       return;
     }
-    const { onTerminated, onReceiveTimeout } = this.#specification;
     try {
-      let result: unknown;
-      if (name === signals.terminated) {
-        result = onTerminated?.call(this.#specification, this.#state, payload as Termination, this.context);
-      } else result = onReceiveTimeout?.call(this.#specification, this.#state, this.context);
+      const result = callSignalHandler(this.#specification, name, this.#state, payload, this.context);
       if (isThenable(result)) this.#follow(result, undefined);
     } catch (error) {
       this.#handlerFailed(error, undefined);
@@ -247,6 +262,10 @@ export class Cell {
   }
 
   #handlerFailed(error: unknown, origin: Origin | undefined): void {
+    if (error instanceof ErrorReply) {
+      if (origin?.isAsk === true) origin.replyError(error.error);
+      return;
+    }
     if (origin?.isAsk === true) origin.replyError(error);
     if (error instanceof Refusal) return;
     this.fail(error);
@@ -382,9 +401,8 @@ export class Cell {
     const wasRunning = this.status === 'running';
     this.status = 'stopping';
     this.#backoff?.cancel();
-    const onStarted = this.#onStarted;
+    this.#onStarted?.(actorStopped(String(this.ref)));
     this.#onStarted = undefined;
-    onStarted?.(actorStopped(String(this.ref)));
     if (this.pendingHandlers > 0 && wasRunning) {
       const finish = () => {
         timer.cancel();
@@ -404,23 +422,14 @@ export class Cell {
   #wind(reason: 'stopped' | 'restarted' | 'failed', next: () => void): void {
     this.#timers?.cancelAll();
     this.#timers = undefined;
+    this.#endings?.run();
     this.host.watches.dropOwner(this);
     this.host.registry.dropOwner(this);
     const state = this.#state;
     const runOnStop = () => {
       this.#state = undefined;
-      let result: unknown;
-      try {
-        if (state !== undefined) result = this.#specification.onStop?.(state, reason, this.context);
-      } catch (error) {
-        this.host.reportFailure(this.ref, error, 'onStop');
-      }
-      if (isThenable(result)) {
-        result.then(next, (error: unknown) => {
-          this.host.reportFailure(this.ref, error, 'onStop');
-          next();
-        });
-      } else next();
+      const call = () => (state === undefined ? undefined : this.#specification.onStop?.(state, reason, this.context));
+      callOnStop(call, (error) => this.host.reportFailure(this.ref, error, 'onStop'), next);
     };
     if (this.#family === undefined || this.#family.size === 0) runOnStop();
     else void this.#family.stopAll().then(runOnStop);
@@ -434,9 +443,7 @@ export class Cell {
     this.inbox.refuseAll();
     this.host.onTerminated(this, reason);
     const watchers = this.watchers;
-    if (watchers === undefined) return;
     this.watchers = undefined;
-    const termination: Termination = { ref: this.ref, reason };
-    for (const watcher of watchers.values()) watcher.onTerminated(termination);
+    for (const watcher of watchers?.values() ?? []) watcher.onTerminated({ ref: this.ref, reason });
   }
 }

@@ -1,6 +1,7 @@
 import { type Codec, compactCodec, valueDecoder } from '../message/codec.js';
 import { writeValue } from '../message/value-encoder.js';
 import type { ReferenceReader } from '../message/value-format.js';
+import { type Carrier, readCarrier, writeCarrier } from './trace-context.js';
 
 /**
  * What travels between the actors of two contexts, as the data of a one-way message:
@@ -14,7 +15,8 @@ import type { ReferenceReader } from '../message/value-format.js';
  * ```
  *
  * Numbers are little-endian. A value never begins with 0xc1, so that values and envelopes share a connection. Names
- * travel once on each connection, by the kind `name`, and as numbers from then on.
+ * travel once on each connection, by the kind `name`, and as numbers from then on. Where the kind has the bit 0x40 the value
+ * is an array of two: what travels with the message, and the payload.
  */
 export const EnvelopeKind = {
   /** A message; slot and generation say for whom. Slot -1 is the runtime of the context itself. */
@@ -36,6 +38,7 @@ export const EnvelopeKind = {
 
 const mark = 0xc1;
 const headBytes = 16;
+const carrierBit = 0x40;
 
 /** An envelope's fields; one object serves all messages of a context in one direction. */
 export class Envelope {
@@ -46,6 +49,8 @@ export class Envelope {
   /** Ask id or count. */
   number = 0;
   payload: unknown = undefined;
+  /** What travels with the message. */
+  carrier: Carrier | undefined = undefined;
 }
 
 function writeInt32(value: number, target: Buffer, at: number): void {
@@ -72,13 +77,14 @@ export function envelopeCodec(incoming: Envelope, readReference: ReferenceReader
       const at = start + headBytes;
       if (at > end) return -1;
       target[start] = mark;
-      target[start + 1] = value.kind;
+      const { carrier } = value;
+      target[start + 1] = carrier === undefined ? value.kind : value.kind | carrierBit;
       target[start + 2] = value.name;
       target[start + 3] = value.name >> 8;
       writeInt32(value.slot, target, start + 4);
       writeInt32(value.generation, target, start + 8);
       writeInt32(value.number, target, start + 12);
-      const payload = value.payload;
+      const payload = carrier === undefined ? value.payload : [writeCarrier(carrier), value.payload];
       if (payload === undefined) return at;
       try {
         return writeValue(payload, target, at, end, 0);
@@ -90,12 +96,16 @@ export function envelopeCodec(incoming: Envelope, readReference: ReferenceReader
 
     encode(value) {
       if (!(value instanceof Envelope)) return compactCodec.encode(value);
-      const { payload } = value;
+      const { carrier, payload: own } = value;
+      const payload = carrier === undefined ? own : [writeCarrier(carrier), own];
       const body = payload === undefined ? Buffer.alloc(0) : compactCodec.encode(payload);
       const head = Buffer.allocUnsafe(headBytes);
       value.payload = undefined;
+      value.carrier = undefined;
       codec.encodeInto(value, head, 0, headBytes);
-      value.payload = payload;
+      if (carrier !== undefined) head[1]! |= carrierBit;
+      value.payload = own;
+      value.carrier = carrier;
       return Buffer.concat([head, body]);
     },
 
@@ -105,12 +115,20 @@ export function envelopeCodec(incoming: Envelope, readReference: ReferenceReader
       }
       const at = start + headBytes;
       const payload = at === end ? undefined : valueDecoder.decode(source, at, end, readReference);
-      incoming.kind = source[start + 1]!;
+      const kind = source[start + 1]!;
+      incoming.kind = kind & ~carrierBit;
       incoming.name = source[start + 2]! | (source[start + 3]! << 8);
       incoming.slot = readInt32(source, start + 4);
       incoming.generation = readInt32(source, start + 8);
       incoming.number = readInt32(source, start + 12);
-      incoming.payload = payload;
+      if ((kind & carrierBit) === 0) {
+        incoming.payload = payload;
+        incoming.carrier = undefined;
+      } else {
+        const [carrier, own] = payload as readonly unknown[];
+        incoming.payload = own;
+        incoming.carrier = readCarrier(carrier);
+      }
       return incoming;
     },
   };

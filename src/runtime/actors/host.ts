@@ -11,6 +11,7 @@ import { AsyncHandlers } from './async-handlers.js';
 import { Cell } from './cell.js';
 import { DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
+import { lookForSubscribers, publishRestart, publishSpawn, publishStop } from './diagnostics.js';
 import { Envelope, envelopeCodec } from './envelope.js';
 import type { Parent } from './family.js';
 import { Family, keyOf } from './family.js';
@@ -143,6 +144,7 @@ export class ActorHost {
     this.mustYield = false;
     if ((++this.#turns & 63) === 0) this.#reportLoad();
     if (queue.size === 0) return false;
+    lookForSubscribers();
     // By the machine's clock: under one that stands still a turn would never end.
     const deadlineMicros = systemClock.nowMicros() + turnBudgetMicros;
     let sinceClock = 0;
@@ -181,6 +183,7 @@ export class ActorHost {
     this.#table.set(cell);
     this.#reportLoad();
     parent.family?.add(cell.ref, definition, args);
+    publishSpawn(cell.ref);
     cell.start(onStarted);
     return cell;
   }
@@ -330,12 +333,15 @@ export class ActorHost {
     if (!isSent) cell.stop('failed');
   }
 
-  onRestarted(_cell: Cell): void {}
+  onRestarted(cell: Cell): void {
+    publishRestart(cell.ref);
+  }
 
   onTerminated(cell: Cell, reason: TerminationReason): void {
     const { slot, generation } = cell.ref;
     this.#table.remove(cell);
     this.#reportLoad();
+    publishStop(cell.ref, reason);
     this.links.forget(cell);
     const { parent } = cell;
     if (parent.family !== undefined) parent.family.remove(cell);

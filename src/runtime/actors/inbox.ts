@@ -1,15 +1,23 @@
 import type { HeddleError } from '../../errors.js';
-import { actorStopped, mailboxFull } from './actor-errors.js';
+import { actorStopped, mailboxFull, unknownMessage } from './actor-errors.js';
 import type { DeadLetterReason } from './dead-letters.js';
+import { ErrorReply } from './error-reply.js';
 import type { ActorHost } from './host.js';
 import { type EntryName, Mailbox, type Origin } from './mailbox.js';
 import type { MailboxSettings } from './mailbox-options.js';
 import type { Ref } from './ref.js';
+import { type Carrier, carrierOfDelivery, propagation } from './trace-context.js';
 
 interface Stashed {
   readonly name: EntryName;
   readonly payload: unknown;
   readonly origin: Origin | undefined;
+  readonly carrier: Carrier | undefined;
+}
+
+function carryDelivery(mailbox: Mailbox): void {
+  const carrier = carrierOfDelivery();
+  if (carrier !== undefined) mailbox.carryWithLast(carrier);
 }
 
 /** What waits for one actor: its mailbox with its bounds, the urgent messages ahead of it, and the stash. */
@@ -51,6 +59,7 @@ export class Inbox {
       this.#urgent ??= new Mailbox();
       if (this.#urgent.size >= limit) return this.#overflow(name, payload, origin);
       this.#urgent.push(name, payload, origin);
+      if (propagation.isOn) carryDelivery(this.#urgent);
       return true;
     }
     if (mailbox.size >= limit) {
@@ -58,6 +67,7 @@ export class Inbox {
       this.#dropOldest();
     }
     mailbox.push(name, payload, origin);
+    if (propagation.isOn) carryDelivery(mailbox);
     return true;
   }
 
@@ -105,6 +115,12 @@ export class Inbox {
     } else this.#host.deadLetters.add(reason, this.#ref, name, payload);
   }
 
+  /** Says of a message that there is no handler for it. */
+  refuseUnknown(name: string, payload: unknown, origin: Origin | undefined): void {
+    if (origin?.isAsk === true) throw new ErrorReply(unknownMessage(String(this.#ref), name));
+    this.#host.deadLetters.add('unknown-message', this.#ref, name, payload);
+  }
+
   /** Refuses everything that waits: the actor has gone. */
   refuseAll(): void {
     this.unstashAll();
@@ -115,12 +131,12 @@ export class Inbox {
   }
 
   /** Sets the message that was taken last from `mailbox` aside. */
-  stash({ name, payload, origin }: Mailbox): void {
+  stash({ name, payload, origin, carrier }: Mailbox): void {
     this.#stash ??= [];
     if (this.#stash.length >= this.settings.stashCapacity) {
       this.#countOverflow();
       this.refuse(name, payload, origin, 'mailbox-full');
-    } else this.#stash.push({ name, payload, origin: origin?.isAsk === true ? origin : undefined });
+    } else this.#stash.push({ name, payload, origin: origin?.isAsk === true ? origin : undefined, carrier });
   }
 
   /** Puts what was stashed back, before all else that waits, in the order in which it came. */
@@ -129,8 +145,8 @@ export class Inbox {
     if (stash === undefined) return;
     this.#stash = undefined;
     for (let i = stash.length - 1; i >= 0; i--) {
-      const { name, payload, origin } = stash[i]!;
-      this.mailbox.unshift(name, payload, origin);
+      const { name, payload, origin, carrier } = stash[i]!;
+      this.mailbox.unshift(name, payload, origin, carrier);
     }
   }
 

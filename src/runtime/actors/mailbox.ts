@@ -1,3 +1,5 @@
+import type { Carrier } from './trace-context.js';
+
 /** The name of a message, or the symbol of a signal of the runtime's own. */
 export type EntryName = string | symbol;
 
@@ -23,8 +25,8 @@ const shrinkAboveEntries = 1024;
 const noSlots: unknown[] = [];
 
 /**
- * A queue of messages: a circle of slots in one array, four for each message, which grows with what waits. Nothing is
- * allocated per message.
+ * A queue of messages: a circle of slots in one array, four for each message (name, payload, origin, and what travels with
+ * it), which grows with what waits. Nothing is allocated per message.
  */
 export class Mailbox {
   /** Messages that wait. */
@@ -33,6 +35,9 @@ export class Mailbox {
   name: EntryName = '';
   payload: unknown = undefined;
   origin: Origin | undefined = undefined;
+  carrier: Carrier | undefined = undefined;
+  /** Whether any message came with something that travels: only then the fourth slots are used. */
+  #hasCarriers = false;
   #slots: unknown[] = noSlots;
   #head = 0;
   #mask = -1;
@@ -47,8 +52,14 @@ export class Mailbox {
     this.size++;
   }
 
+  /** Notes what travels with the message that was pushed last. */
+  carryWithLast(carrier: Carrier): void {
+    this.#hasCarriers = true;
+    this.#slots[(((this.#head + this.size - 1) & this.#mask) << strideBits) + 3] = carrier;
+  }
+
   /** Puts a message before all others. */
-  unshift(name: EntryName, payload: unknown, origin: Origin | undefined): void {
+  unshift(name: EntryName, payload: unknown, origin: Origin | undefined, carrier?: Carrier): void {
     if (this.size > this.#mask) this.#grow();
     this.#head = (this.#head - 1) & this.#mask;
     this.size++;
@@ -56,9 +67,11 @@ export class Mailbox {
     this.#slots[slot] = name;
     this.#slots[slot + 1] = payload;
     this.#slots[slot + 2] = origin;
+    this.#slots[slot + 3] = carrier;
+    if (carrier !== undefined) this.#hasCarriers = true;
   }
 
-  /** Takes the oldest message out, into `name`, `payload` and `origin`. False when there is none. */
+  /** Takes the oldest message out, into `name`, `payload`, `origin` and `carrier`. False when there is none. */
   shift(): boolean {
     if (this.size === 0) return false;
     const slots = this.#slots;
@@ -68,6 +81,10 @@ export class Mailbox {
     this.origin = slots[slot + 2] as Origin | undefined;
     slots[slot + 1] = undefined;
     slots[slot + 2] = undefined;
+    if (this.#hasCarriers) {
+      this.carrier = slots[slot + 3] as Carrier | undefined;
+      slots[slot + 3] = undefined;
+    }
     this.#head = (this.#head + 1) & this.#mask;
     if (--this.size === 0 && this.#mask >= shrinkAboveEntries) {
       this.#slots = noSlots;
@@ -86,6 +103,7 @@ export class Mailbox {
       slots[to] = this.#slots[from];
       slots[to + 1] = this.#slots[from + 1];
       slots[to + 2] = this.#slots[from + 2];
+      slots[to + 3] = this.#slots[from + 3];
     }
     this.#slots = slots;
     this.#head = 0;

@@ -8,6 +8,7 @@ import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { Lane, laneHighWater, laneWindow } from './lane.js';
 import type { Ref } from './ref.js';
+import { captureCarrier, propagation } from './trace-context.js';
 import { readError } from './wire-error.js';
 
 /** Slot that means the runtime of the context itself. */
@@ -184,8 +185,10 @@ export class Peer implements RequestOwner<AskWaiter> {
     envelope.generation = generation;
     envelope.number = number;
     envelope.payload = payload;
+    envelope.carrier = propagation.isOn && slot !== hostSlot ? captureCarrier() : undefined;
     const isPlaced = (this.#connection ?? this.#connect()).send(envelope, batched);
     envelope.payload = undefined;
+    envelope.carrier = undefined;
     return isPlaced;
   }
 

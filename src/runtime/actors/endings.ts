@@ -1,0 +1,36 @@
+import { isThenable } from './actor-errors.js';
+
+/** What is to be done when an actor's state comes to its end, at a stop or a restart. */
+export class Endings {
+  #endings = new Set<() => void>();
+
+  /** Returns what takes it back. */
+  add(ending: () => void): () => void {
+    this.#endings.add(ending);
+    return () => void this.#endings.delete(ending);
+  }
+
+  run(): void {
+    const endings = this.#endings;
+    this.#endings = new Set();
+    for (const ending of endings) ending();
+  }
+}
+
+/** Calls an actor's `onStop`, and then, whatever came of it, `next`. */
+export function callOnStop(call: () => unknown, report: (error: unknown) => void, next: () => void): void {
+  let result: unknown;
+  try {
+    result = call();
+  } catch (error) {
+    report(error);
+  }
+  if (!isThenable(result)) {
+    next();
+    return;
+  }
+  result.then(next, (error: unknown) => {
+    report(error);
+    next();
+  });
+}
