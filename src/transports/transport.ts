@@ -133,6 +133,8 @@ export interface Link {
   shareSlab(slabId: number, memory: SharedArrayBuffer): void;
   /** The slab that the peer handed over under `slabId`; undefined when it never did. Only where `sharesMemory`. */
   sharedSlab(slabId: number): SharedArrayBuffer | undefined;
+  /** The slab is not used any more, by either side: both let go of its memory. Only where `sharesMemory`. */
+  forgetSlab(slabId: number): void;
   /**
    * Publishes and ends the link. With an error the peer is told where that is possible and `onLinkClosed` here
    * carries it. `onLinkClosed` follows before the call returns or soon after.

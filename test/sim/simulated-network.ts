@@ -315,6 +315,10 @@ export class SimulatedLink implements Link, RecordSink {
     this.peer.#slabs.set(slabId, memory);
   }
 
+  forgetSlab(slabId: number): void {
+    this.#slabs.delete(slabId);
+  }
+
   sharedSlab(slabId: number): SharedArrayBuffer | undefined {
     return this.#slabs.get(slabId);
   }

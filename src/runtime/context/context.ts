@@ -84,6 +84,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       limitBytes: options.slabLimitBytes,
       captureStacks: options.traceBuffers,
       onLeak: (leak) => this.#onLeak(leak),
+      onSlabForgotten: (slabId) => this.#sessions.wires.forgetSlab(slabId),
     });
     this.#dutyCycle = new DutyCycle(
       {
@@ -98,6 +99,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
         publish: () => this.#sessions.wires.publishBatches(),
         isCrowded: () => this.#shm.awakeContexts > availableCores,
         onActivity: () => this.#noteActivity(),
+        onSleep: () => this.#pool.watchHeld(),
       },
     );
     this.#sessions = new SessionLayer({

@@ -24,6 +24,8 @@ export interface DutyCycleWork {
   isCrowded(): boolean;
   /** Something happened: the context is not idle. */
   onActivity(): void;
+  /** The context falls asleep, for how long nobody knows. */
+  onSleep(): void;
 }
 
 /** A user's or an actor system's share of each turn: returns whether it has more to do. */
@@ -303,6 +305,7 @@ export class DutyCycle {
       while (index-- > 0) transports[index].endSleep();
       return false;
     }
+    this.#work.onSleep();
     this.#isAsleep = true;
     this.#sleptAtMicros = this.#work.clock.nowMicros();
     this.#statistics.numbers[counterIndex.sleeps]++;

@@ -6,7 +6,7 @@ import { HeddleError } from '../../errors.js';
  * ```
  * byte 0                                                128
  *      +-------------------------------------------------+
- *      | magic | slab id | owner | class | slots |  0 .. | header words (int32)
+ *      | magic | slab id | owner | class | slots | dropped | header words (int32)
  *      +-------------------------------------------------+ 128
  *      | freed bitmap: 1 bit per slot, 32 slots per word | on a cache line pair of its own
  *      +-------------------------------------------------+ 256
@@ -21,6 +21,8 @@ import { HeddleError } from '../../errors.js';
  * ```
  *
  * - **owner**: id of the context whose pool made the slab. Only that context gives its slots out.
+ * - **dropped**: 1 once the owner has let go of the slab, or was lost: no slot will be given out any more, and other
+ *   contexts let go of it, too, as soon as they hold nothing in it and learn of another slab.
  * - **count**: how many handles of the slot are taken. Whoever brings it to 0 frees the slot, nobody else.
  * - **handle**: 0 when free, or the id of the context that holds it, plus one. A {@link SharedBuffer} holds one
  *   handle. Since the words are in shared memory, any context can release, and the handles of a context that died can
@@ -35,7 +37,7 @@ import { HeddleError } from '../../errors.js';
 /** First word of a slab. */
 export const slabMagic = 0x4d4c5348;
 /** Word index of each header field. */
-export const slabHeader = { magic: 0, slabId: 1, ownerContextId: 2, sizeClass: 3, slotCount: 4 } as const;
+export const slabHeader = { magic: 0, slabId: 1, ownerContextId: 2, sizeClass: 3, slotCount: 4, isDropped: 5 } as const;
 /** Word index of the freed bitmap. */
 export const freedBitmapIndex = 32;
 /** Word index of slot 0's control words. */

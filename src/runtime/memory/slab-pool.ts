@@ -1,10 +1,5 @@
 import { HeddleError, requireInteger } from '../../errors.js';
-import {
-  type HandleTicket,
-  SharedBuffer,
-  type SharedBufferDescriptor,
-  type SharedBufferHome,
-} from './shared-buffer.js';
+import { type HandleTicket, SharedBuffer, type SharedBufferHome } from './shared-buffer.js';
 import { Slab } from './slab.js';
 import {
   createSlabMemory,
@@ -47,8 +42,8 @@ export interface SlabPoolOptions {
   readonly captureStacks?: boolean | undefined;
   /** Told of each buffer that was garbage collected without release. Default: one process warning a pool. */
   readonly onLeak?: ((leak: LeakReport) => void) | undefined;
-  /** Told when the pool lets go of a slab that is wholly free, so that peers can be told to `forget` it. */
-  readonly onSlabDropped?: ((slabId: number) => void) | undefined;
+  /** Told when the pool lets go of a slab, its own or another context's: whoever else knows the memory must do so, too. */
+  readonly onSlabForgotten?: ((slabId: number) => void) | undefined;
 }
 
 /** What a pool has, at this moment. */
@@ -114,7 +109,7 @@ export class SlabPool implements SharedBufferHome {
   readonly #counter: Int32Array;
   readonly #captureStacks: boolean;
   readonly #onLeak: ((leak: LeakReport) => void) | undefined;
-  readonly #onSlabDropped: ((slabId: number) => void) | undefined;
+  readonly #onSlabForgotten: ((slabId: number) => void) | undefined;
   readonly #own: Slab[][] = slotBytesOfClass.map(() => []);
   readonly #free: FreeSlots[] = slotBytesOfClass.map(() => new FreeSlots());
   readonly #slabs = new Map<number, Slab>();
@@ -130,7 +125,7 @@ export class SlabPool implements SharedBufferHome {
     this.#counter = new Int32Array(options.slabCounter, 0, 1);
     this.#captureStacks = options.captureStacks ?? false;
     this.#onLeak = options.onLeak;
-    this.#onSlabDropped = options.onSlabDropped;
+    this.#onSlabForgotten = options.onSlabForgotten;
   }
 
   /**
@@ -187,12 +182,6 @@ export class SlabPool implements SharedBufferHome {
     return new SharedBuffer(this, slab, slot, handle, byteOffset, lengthBytes);
   }
 
-  /** `adopt` for a whole descriptor. */
-  adoptDescriptor(descriptor: SharedBufferDescriptor): SharedBuffer {
-    const { slabId, memory, slot, handle, byteOffset, lengthBytes } = descriptor;
-    return this.adopt(slabId, memory, slot, handle, byteOffset, lengthBytes);
-  }
-
   /**
    * Frees every handle that a dead context holds in this pool's slabs, and returns how many there were. Call it when
    * that context's thread has ended, not before. Slabs that the dead context owned are forgotten once nothing in them
@@ -221,15 +210,10 @@ export class SlabPool implements SharedBufferHome {
       }
     }
     for (const slab of this.#slabs.values()) {
-      if (slab.ownerContextId === deadContextId && slab.heldCount === 0) this.#slabs.delete(slab.slabId);
+      if (slab.ownerContextId === deadContextId) slab.markDropped();
     }
+    this.#forgetDropped();
     return count;
-  }
-
-  /** Lets go of another context's slab, which its owner has dropped. Does nothing while buffers in it are held. */
-  forget(slabId: number): void {
-    const slab = this.#slabs.get(slabId);
-    if (slab !== undefined && !slab.isOwn && slab.heldCount === 0) this.#slabs.delete(slabId);
   }
 
   /** The buffers that this context holds now; after its last use of any, each one is a leak. */
@@ -362,9 +346,21 @@ export class SlabPool implements SharedBufferHome {
       );
     }
     requireSlab(slabId, memory);
+    // Here, so that what is kept in vain is never more than what was known when the last slab came.
+    this.#forgetDropped();
     const slab = new Slab(memory, this.contextId);
     this.#slabs.set(slabId, slab);
     return slab;
+  }
+
+  /** A slab of a lost context goes when the last buffer in it has been released here. */
+  #forgetDropped(): void {
+    for (const slab of this.#slabs.values()) if (slab.isDropped && slab.heldCount === 0) this.#forget(slab);
+  }
+
+  #forget(slab: Slab): void {
+    this.#slabs.delete(slab.slabId);
+    this.#onSlabForgotten?.(slab.slabId);
   }
 
   /** Gathers slots of one class that other contexts freed. */
@@ -415,8 +411,8 @@ export class SlabPool implements SharedBufferHome {
       this.#own[sizeClass] = this.#own[sizeClass]!.filter((slab) => !idle.has(slab));
       for (const slab of idle) {
         this.#slabBytes -= slab.memory.byteLength;
-        this.#slabs.delete(slab.slabId);
-        this.#onSlabDropped?.(slab.slabId);
+        slab.markDropped();
+        this.#forget(slab);
       }
     }
   }

@@ -54,6 +54,16 @@ export class Slab {
     this.#dataStart = dataStartBytes(this.slotCount);
   }
 
+  /** Whether the owner has let go of the slab. */
+  get isDropped(): boolean {
+    return Atomics.load(this.words, slabHeader.isDropped) === 1;
+  }
+
+  /** Tells the other contexts that the slab is not used any more. For the owner, with no slot in use, or when it was lost. */
+  markDropped(): void {
+    Atomics.store(this.words, slabHeader.isDropped, 1);
+  }
+
   /** The bytes of a piece of a slot. The view used last is kept: the next buffer of that length gets it for free. */
   view(slot: number, byteOffset: number, lengthBytes: number): Buffer {
     const start = this.#dataStart + slot * this.slotBytes + byteOffset;

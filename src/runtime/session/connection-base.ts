@@ -375,11 +375,6 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
     this.outbound.placeUnsequenced(RecordKind.pong);
   }
 
-  /** @internal */
-  onReleaseDue(): void {
-    this.outbound.announceCredits();
-  }
-
   // ---- the sending half's side
 
   /** @internal */

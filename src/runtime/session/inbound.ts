@@ -40,8 +40,6 @@ export interface InboundOwner {
   /** The peer's counters arrived: credits came back, or records were acknowledged. */
   onCredits(): void;
   onPing(): void;
-  /** Released memory is enough that the peer must be told. */
-  onReleaseDue(): void;
 }
 
 /** What of the sending half the receiving half fills in. */
@@ -49,6 +47,8 @@ export interface CreditTarget {
   readonly credits: CreditPurse;
   readonly retransmitter: { acknowledge(expectedSerial: number): void } | undefined;
   expectedSerial: number;
+  /** Released memory is enough that the peer must be told. */
+  announceCredits(): void;
 }
 
 /** Where the fragments of a large message are being gathered. */
@@ -73,8 +73,6 @@ export class Inbound {
   expectedSerial = 0;
   /** Records that have arrived, of any kind: what keepalive looks at. */
   receivedRecords = 0;
-  /** Messages that were sent again and had been delivered before. */
-  suppressedDuplicates = 0;
   readonly ledger: ReleaseLedger;
   readonly #owner: InboundOwner;
   readonly #outbound: CreditTarget;
@@ -169,7 +167,7 @@ export class Inbound {
     this.#outbound.expectedSerial = this.expectedSerial;
     // Receipts and cancels take no credits: without this a peer that keeps copies would keep them for ever.
     if (this.#outbound.retransmitter !== undefined && ++this.ledger.unacknowledgedRecords >= maximumUnacknowledged) {
-      this.#owner.onReleaseDue();
+      this.#outbound.announceCredits();
     }
   }
 
@@ -240,7 +238,7 @@ export class Inbound {
         break;
       case RecordKind.creditsWanted:
         this.ledger.isPeerWaiting = true;
-        if (this.ledger.isAnnouncementDue) owner.onReleaseDue();
+        if (this.ledger.isAnnouncementDue) this.#outbound.announceCredits();
         break;
       case RecordKind.credit:
       case RecordKind.pong:
@@ -266,7 +264,6 @@ export class Inbound {
 
   /** A record that had been delivered on the link before this one: forgotten, and its memory given back. */
   #suppress(link: Link, flags: number): void {
-    this.suppressedDuplicates++;
     this.#host.statistics.add('duplicatesSuppressed');
     // Over shared memory the first copy took the buffer along; over a wire its fragments follow and are dropped.
     if ((flags & MessageFlag.large) !== 0 && !link.sharesMemory) this.#skipping = true;

@@ -174,6 +174,11 @@ export class Wires {
     }
   }
 
+  /** A slab is not used any more: the peers' ways to it go, too. */
+  forgetSlab(slabId: number): void {
+    for (const link of this.#wires.keys()) if (link.sharesMemory) link.forgetSlab(slabId);
+  }
+
   /** Ends the waiting for wires to become used again. */
   stopLingering(): void {
     for (const wire of this.#wires.values()) wire.lingering?.cancel();

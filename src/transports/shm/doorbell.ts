@@ -31,7 +31,7 @@ export class PortDoorbell implements Doorbell {
   /** Called once, when the port is closed on either side. */
   onClosed: () => void = () => {};
   readonly #port: MessagePort;
-  /** Bounded by the limits of the peer's slab pool, which never gives an id to two slabs. */
+  /** Bounded by the limit of the peer's slab pool: what that drops is forgotten here. No id is given to two slabs. */
   readonly #slabs = new Map<number, SharedArrayBuffer>();
   readonly #sentSlabs = new Set<number>();
   #finished = false;
@@ -74,6 +74,12 @@ export class PortDoorbell implements Doorbell {
       this.#receive(next.message);
     }
     return this.#slabs.get(slabId);
+  }
+
+  /** Lets go of a slab that is not used any more. */
+  forgetSlab(slabId: number): void {
+    this.#slabs.delete(slabId);
+    this.#sentSlabs.delete(slabId);
   }
 
   /**

@@ -71,6 +71,10 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
     if (this.isOpen) this.doorbell.sendSlab(slabId, memory);
   }
 
+  forgetSlab(slabId: number): void {
+    this.doorbell.forgetSlab(slabId);
+  }
+
   sharedSlab(slabId: number): SharedArrayBuffer | undefined {
     return this.doorbell.slab(slabId);
   }

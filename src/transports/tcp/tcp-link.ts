@@ -101,6 +101,10 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
     throw noSharedMemory();
   }
 
+  forgetSlab(): void {
+    throw noSharedMemory();
+  }
+
   close(error?: HeddleError): void {
     if (!this.isOpen) return;
     let reason = error;

@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { SharedBuffer, SharedBufferDescriptor } from '../../../src/runtime/memory/shared-buffer.js';
 import { SlabPool } from '../../../src/runtime/memory/slab-pool.js';
+import { adoptDescriptor } from './adopt-descriptor.js';
 
 /**
  * Allocates, clones, sends to its peer and releases buffers, while its peer does the same. Every buffer carries its
@@ -55,7 +56,7 @@ function receive(): void {
       continue;
     }
     received += 1;
-    const buffer = pool.adoptDescriptor(message);
+    const buffer = adoptDescriptor(pool, message);
     check(buffer);
     held.push(buffer);
   }

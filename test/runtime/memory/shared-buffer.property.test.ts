@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { SharedBuffer, SharedBufferDescriptor } from '../../../src/runtime/memory/shared-buffer.js';
 import { createSlabCounter, SlabPool } from '../../../src/runtime/memory/slab-pool.js';
+import { adoptDescriptor } from './adopt-descriptor.js';
 
 /** One memory in the model: a stamp that all its handles must see, and how many handles there are. */
 interface ModelSlot {
@@ -47,7 +48,7 @@ class Model {
     if (operation === 4) {
       const flight = this.flights[context]!.shift();
       if (flight === undefined) return;
-      held.push({ buffer: pool.adoptDescriptor(flight.descriptor), slot: flight.slot });
+      held.push({ buffer: adoptDescriptor(pool, flight.descriptor), slot: flight.slot });
       return;
     }
     if (held.length === 0) return;

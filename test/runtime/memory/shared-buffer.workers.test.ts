@@ -4,6 +4,7 @@ import test from 'ava';
 import type { SharedBufferDescriptor } from '../../../src/runtime/memory/shared-buffer.js';
 import { createSlabMemory } from '../../../src/runtime/memory/slab-layout.js';
 import { createSlabCounter, SlabPool } from '../../../src/runtime/memory/slab-pool.js';
+import { adoptDescriptor } from './adopt-descriptor.js';
 import type { MovingWorkerData } from './moving-worker.js';
 import type { SlabWorkerData } from './slab-worker.js';
 
@@ -75,7 +76,7 @@ test('when a worker is terminated, its handles in the slabs of another context c
   pool.allocate(1).release();
   // What the dead worker sent before its end is here and can still be used.
   for (const descriptor of fromWorker) {
-    const buffer = pool.adoptDescriptor(descriptor);
+    const buffer = adoptDescriptor(pool, descriptor);
     t.not(buffer.bytes.readInt32LE(0), 0);
     buffer.release();
   }

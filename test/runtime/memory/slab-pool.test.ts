@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import { slabBytes } from '../../../src/runtime/memory/slab-layout.js';
 import { createSlabCounter, type LeakReport, SlabPool } from '../../../src/runtime/memory/slab-pool.js';
+import { adoptDescriptor } from './adopt-descriptor.js';
 
 const mib = 1 << 20;
 
@@ -49,7 +50,7 @@ test('what one size class took and no longer uses can serve another', (t) => {
     contextId: 1,
     slabCounter: createSlabCounter(),
     limitBytes: slabBytes(3) + 4096,
-    onSlabDropped: (slabId) => dropped.push(slabId),
+    onSlabForgotten: (slabId) => dropped.push(slabId),
   });
   const small = Array.from({ length: 300 }, () => pool.allocate(1));
   t.throws(() => pool.allocate(mib), { code: 'ERR_HEDDLE_OUT_OF_MEMORY' });
@@ -80,7 +81,7 @@ test('adopt refuses what was not moved here', (t) => {
   const expected = { code: 'ERR_HEDDLE_MALFORMED' };
   t.throws(() => other.adopt(slabId, undefined, 0, 0, 0, 10), expected, 'unknown slab');
   t.throws(() => other.adopt(slabId + 1, memory, 0, 0, 0, 10), expected, 'wrong memory');
-  t.throws(() => other.adoptDescriptor(descriptor), expected, 'moved to another context');
+  t.throws(() => adoptDescriptor(other, descriptor), expected, 'moved to another context');
   const mine = pool.allocate(10).moveTo(2);
   for (const wrong of [
     { slot: -1 },
@@ -93,15 +94,43 @@ test('adopt refuses what was not moved here', (t) => {
     { lengthBytes: -1 },
     { slot: Number.NaN },
   ]) {
-    t.throws(() => other.adoptDescriptor({ ...mine, ...wrong }), expected, JSON.stringify(wrong));
+    t.throws(() => adoptDescriptor(other, { ...mine, ...wrong }), expected, JSON.stringify(wrong));
   }
-  const adopted = other.adoptDescriptor(mine);
-  t.throws(() => other.adoptDescriptor(mine), expected, 'adopted twice');
+  const adopted = adoptDescriptor(other, mine);
+  t.throws(() => adoptDescriptor(other, mine), expected, 'adopted twice');
   adopted.release();
-  t.throws(() => other.adoptDescriptor(mine), expected, 'released before');
-  t.is(other.statistics().foreignSlabs, 1);
-  other.forget(slabId);
-  t.is(other.statistics().foreignSlabs, 0);
+  t.throws(() => adoptDescriptor(other, mine), expected, 'released before');
+});
+
+test('a slab that its owner dropped is forgotten elsewhere when the next one comes, and what is held in it has gone', (t) => {
+  const slabCounter = createSlabCounter();
+  const pool = new SlabPool({ contextId: 1, slabCounter, limitBytes: slabBytes(1) });
+  const forgotten: number[] = [];
+  const other = new SlabPool({ contextId: 2, slabCounter, onSlabForgotten: (slabId) => forgotten.push(slabId) });
+  const makeAndMove = (lengthBytes: number) => adoptDescriptor(other, pool.allocate(lengthBytes).moveTo(2));
+  // Classes of 16 and of 64 KiB take turns, and the limit allows a slab of one of them only.
+  for (let round = 0; round < 5; round++) {
+    makeAndMove(10).release();
+    makeAndMove(20_000).release();
+    t.is(pool.statistics().slabs, 1);
+    t.is(other.statistics().foreignSlabs, 1, 'the memory of one, not of all there were');
+  }
+  t.is(forgotten.length, 9);
+});
+
+test('a slab of a lost context is forgotten once nothing is held in it', (t) => {
+  const slabCounter = createSlabCounter();
+  const [pool, dying, third] = [1, 2, 3].map((contextId) => new SlabPool({ contextId, slabCounter })) as [
+    SlabPool,
+    SlabPool,
+    SlabPool,
+  ];
+  const held = adoptDescriptor(pool, dying.allocate(10).moveTo(1));
+  pool.reclaimContext(2);
+  t.is(pool.statistics().foreignSlabs, 1);
+  held.release();
+  adoptDescriptor(pool, third.allocate(10).moveTo(1)).release();
+  t.is(pool.statistics().foreignSlabs, 1, 'that of the third context');
 });
 
 test('reclaimContext frees what a dead context held, also what was still on its way to it', (t) => {
@@ -109,11 +138,11 @@ test('reclaimContext frees what a dead context held, also what was still on its 
   const pool = new SlabPool({ contextId: 1, slabCounter });
   const dying = new SlabPool({ contextId: 2, slabCounter });
   const third = new SlabPool({ contextId: 3, slabCounter });
-  const received = dying.adoptDescriptor(pool.allocate(10).moveTo(2));
+  const received = adoptDescriptor(dying, pool.allocate(10).moveTo(2));
   received.clone();
   pool.allocate(10).moveTo(2);
-  const survivor = third.adoptDescriptor(received.clone().moveTo(3));
-  const fromDying = pool.adoptDescriptor(dying.allocate(10).moveTo(1));
+  const survivor = adoptDescriptor(third, received.clone().moveTo(3));
+  const fromDying = adoptDescriptor(pool, dying.allocate(10).moveTo(1));
   fromDying.bytes[0] = 42;
   const kept = pool.allocate(10);
 
@@ -137,7 +166,7 @@ test('leaks are reported with length and, if asked for, with where they were mad
   const other = new SlabPool({ contextId: 2, slabCounter });
   t.deepEqual(pool.leaks(), []);
   const leaked = pool.allocate(123);
-  const received = other.adoptDescriptor(pool.allocate(456).moveTo(2));
+  const received = adoptDescriptor(other, pool.allocate(456).moveTo(2));
   pool.allocate(5).release();
   pool.allocate(5).moveTo(2); // on its way: held by nobody here
   const [report, ...rest] = pool.leaks();
