@@ -39,6 +39,15 @@ export function askCancelled(signal: AbortSignal): HeddleError {
   return new HeddleError('ERR_HEDDLE_CANCELLED', 'the ask was cancelled by its signal', { cause: signal.reason });
 }
 
+export function nodeLost(contextName: string, cause?: unknown): HeddleError {
+  return new HeddleError(
+    'ERR_HEDDLE_NODE_LOST',
+    `the node of ${contextName} is lost, or not connected: what it was sent may or may not have been handled. Look actors up ` +
+      'again once it is connected: a process that was started anew is another node',
+    { cause, details: { contextName } },
+  );
+}
+
 /** Whether the value is a promise, or something like one. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';

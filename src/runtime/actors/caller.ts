@@ -6,9 +6,10 @@ import { AskOrigin } from './asks.js';
 import type { Cell } from './cell.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
-import { LaneEnd } from './lane.js';
+import { LaneEnd, laneWindow } from './lane.js';
 import type { Origin } from './mailbox.js';
 import { hostSlot } from './peer.js';
+import { firstRemotePlace } from './remote-places.js';
 import { propagation } from './trace-context.js';
 import { describeError } from './wire-error.js';
 
@@ -19,6 +20,8 @@ export class Caller {
   /** Number of that context in the system. */
   readonly place: number;
   readonly #host: ActorHost;
+  /** Whether it is of another node. */
+  readonly #isRemote: boolean;
   readonly #connection: Connection;
   readonly #names: string[] = [];
   readonly #envelope = new Envelope();
@@ -30,6 +33,7 @@ export class Caller {
     this.#host = host;
     this.#connection = connection;
     this.place = place;
+    this.#isRemote = place >= firstRemotePlace;
   }
 
   /** A message to an actor of this context, or to its runtime. */
@@ -68,6 +72,12 @@ export class Caller {
     if (origin !== undefined) deliver(cell, text, envelope, origin, capacity);
     else {
       const lane = this.#laneEnds.get(cell) ?? this.#makeLaneEnd(cell);
+      if (++lane.waiting > laneWindow && this.#isRemote) {
+        // Only who does not keep to the window comes here: what it sends must not fill this process's memory.
+        lane.onTaken();
+        this.#host.deadLetters.add('mailbox-full', cell.ref, text, payload);
+        return;
+      }
       if (
         cell.isGone ||
         (whenFull !== 'backpressure' && cell.inbox.mailbox.size >= capacity && whenFull !== 'drop-oldest')
@@ -123,11 +133,13 @@ export class Caller {
     envelope.generation = generation;
     envelope.number = number;
     envelope.payload = payload;
+    this.#host.isForNode = this.#isRemote;
     try {
       this.#connection.send(envelope, batched);
     } catch (error) {
       if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CODEC') throw error;
     } finally {
+      this.#host.isForNode = false;
       envelope.payload = undefined;
     }
   }

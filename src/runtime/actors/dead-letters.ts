@@ -9,7 +9,9 @@ export type DeadLetterReason =
   /** The actor has no handler of that name. */
   | 'unknown-message'
   /** The actor's context is lost, or was not there yet. */
-  | 'context-lost';
+  | 'context-lost'
+  /** The actor's node, another process, is lost or not connected. */
+  | 'node-lost';
 
 /** A message that nobody handled. */
 export interface DeadLetter {
@@ -33,6 +35,7 @@ export class DeadLetters {
     'mailbox-full': 0,
     'unknown-message': 0,
     'context-lost': 0,
+    'node-lost': 0,
   };
   readonly #kept: DeadLetter[] = [];
   #next = 0;

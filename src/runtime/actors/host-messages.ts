@@ -3,6 +3,7 @@ import type { DeadLetterReason } from './dead-letters.js';
 import type { ActorHost } from './host.js';
 import type { Origin } from './mailbox.js';
 import type { Place } from './places.js';
+import { firstRemotePlace } from './remote-places.js';
 import { signals } from './signals.js';
 import type { Directive } from './supervision.js';
 import type { TerminationReason } from './types.js';
@@ -93,6 +94,7 @@ export class HostMessages {
 
   #carryOut(from: number, post: HostPost): unknown {
     const host = this.#host;
+    if (from >= firstRemotePlace) requireOfNodes(post);
     switch (post.type) {
       case 'spawn':
         return host.spawner.spawnFor(post);
@@ -164,4 +166,22 @@ export class HostMessages {
     // Nobody is there to decide.
     else host.post(from, { type: 'stop', ...child });
   }
+}
+
+/** What another node may say to a context's runtime. It asks for all else by messages to actors. */
+const ofNodes: readonly string[] = ['watch', 'unwatch', 'terminated', 'stop'];
+const terminationReasons: readonly string[] = ['stopped', 'failed', 'context-lost', 'node-lost', 'unknown'];
+
+/** Checks what came from another process: nothing else can be brought about here on a peer's word. */
+function requireOfNodes(post: unknown): void {
+  const { type, slot, generation, reason } = (post ?? {}) as Record<string, unknown>;
+  if (
+    ofNodes.includes(type as string) &&
+    Number.isInteger(slot) &&
+    Number.isInteger(generation) &&
+    (type !== 'terminated' || terminationReasons.includes(reason as string))
+  ) {
+    return;
+  }
+  throw new HeddleError('ERR_HEDDLE_PROTOCOL', `another node may not post type=${String(type)} to this one`);
 }

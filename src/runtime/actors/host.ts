@@ -4,7 +4,7 @@ import { HeddleError } from '../../errors.js';
 import type { Context } from '../context/context.js';
 import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
 import { PendingRequests } from '../session/pending-requests.js';
-import { actorStopped, askCancelled, contextLost } from './actor-errors.js';
+import { actorStopped, askCancelled, contextLost, nodeLost } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
 import { AsyncHandlers } from './async-handlers.js';
@@ -22,8 +22,9 @@ import { Links } from './links.js';
 import type { Origin } from './mailbox.js';
 import { hostSlot } from './peer.js';
 import type { Place, Places } from './places.js';
-import { Ref } from './ref.js';
+import { Ref, readAddress } from './ref.js';
 import { Registry } from './registry.js';
+import { firstRemotePlace } from './remote-places.js';
 import { RunQueue } from './run-queue.js';
 import { signals } from './signals.js';
 import { Spawner } from './spawner.js';
@@ -68,6 +69,8 @@ export class ActorHost {
   isClosing = false;
   /** Whether a promise was settled whose reactions wait for the turn to end. */
   mustYield = false;
+  /** What is encoded now is for another node: refs must name this one. */
+  isForNode = false;
   readonly #options: ActorHostOptions;
   readonly #table: ActorTable;
   readonly #restoring = new Set<number>();
@@ -207,17 +210,14 @@ export class ActorHost {
   }
 
   #readRef(items: readonly unknown[]): Ref {
-    const [place, slot, generation, type] = items;
-    if (
-      !Number.isInteger(place) ||
-      !Number.isInteger(slot) ||
-      !Number.isInteger(generation) ||
-      typeof type !== 'string' ||
-      this.places.get(place as number) === undefined
-    ) {
+    const { index, slot, generation, type, node } = readAddress(items);
+    if (node !== undefined && node !== this.systemId) {
+      return this.makeRef(this.places.remote.numberOf(node, index), slot, generation, type);
+    }
+    if (this.places.get(index) === undefined) {
       throw new HeddleError('ERR_HEDDLE_CODEC', 'a ref in a message is of no context of this system');
     }
-    return this.makeRef(place as number, slot as number, generation as number, type);
+    return this.makeRef(index, slot, generation, type);
   }
 
   // ---- sending
@@ -373,6 +373,12 @@ export class ActorHost {
 
   // ---- contexts that come and go
 
+  /** The error of everything that was sent to that place, and of what is while it is lost. */
+  lost(place: number, cause?: unknown): HeddleError {
+    const name = this.places.nameOf(place);
+    return place < firstRemotePlace ? contextLost(name, cause) : nodeLost(name, cause);
+  }
+
   isRestoring(place: number): boolean {
     return this.#restoring.has(place);
   }
@@ -381,7 +387,7 @@ export class ActorHost {
   onPlace(place: Place): void {
     this.places.set(place);
     this.#restoring.delete(place.place);
-    const error = contextLost(place.name);
+    const error = this.lost(place.place);
     if (place.status === 'up') {
       this.watches.onPlaceUp(place.place);
       return;
@@ -391,6 +397,7 @@ export class ActorHost {
       if (cell.parent.place === place.place && cell.parent.family === undefined) cell.stop('failed');
     if (place.status !== 'gone') return;
     for (const family of [...this.remoteFamilies]) family.dropAt(place.place);
+    for (const { watchers } of this.cells) watchers?.delete(place.place);
     this.watches.onPlaceGone(place.place);
   }
 

@@ -17,6 +17,8 @@ export class Lane {
   inFlight = 0;
   /** The actor has gone: what is sent to it would be in vain. */
   isClosed = false;
+  /** It serves no longer: the actor has gone, or the connection that this lane counted for. */
+  isStale = false;
   readonly #waiters: (() => void)[] = [];
 
   /** The receiver has taken so many messages out. True when somebody was waiting for it. */
@@ -27,6 +29,13 @@ export class Lane {
 
   close(): void {
     this.isClosed = true;
+    this.retire();
+  }
+
+  /** Nothing is reported on it any more: who waits for room need not, and the next message goes by another lane. */
+  retire(): void {
+    this.isStale = true;
+    this.inFlight = 0;
     this.release();
   }
 
@@ -50,6 +59,8 @@ export class LaneEnd implements Origin {
   readonly isAsk = false;
   readonly isCancelled = false;
   readonly signal = undefined;
+  /** Messages of this lane in the mailbox. */
+  waiting = 0;
   #unreported = 0;
   #timer: Timer | undefined;
   readonly #clock: Clock;
@@ -61,6 +72,7 @@ export class LaneEnd implements Origin {
   }
 
   onTaken(): void {
+    this.waiting--;
     if (++this.#unreported >= laneReportEvery) this.#reportNow();
     // One timer serves many messages: it stays armed while reports are made by number.
     else if (this.#timer === undefined) this.#arm();

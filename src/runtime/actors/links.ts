@@ -74,7 +74,7 @@ export class Links {
   tell(ref: Ref, name: string, payload: unknown): boolean {
     const peer = this.peer(ref.place);
     if (peer.isUp) return peer.tell(ref, name, payload);
-    this.#host.deadLetters.add('context-lost', ref, name, payload);
+    this.#host.deadLetters.add(peer.lossReason, ref, name, payload);
     return false;
   }
 
@@ -98,6 +98,17 @@ export class Links {
   /** The context at that place is lost. */
   lose(place: number, error: unknown): void {
     this.#peers[place]?.lose(error);
+  }
+
+  /** A context of another node is reached by this connection from now on, and sends by it. */
+  adopt(connection: Connection, place: number): Caller {
+    this.peer(place).adopt(connection);
+    return this.addCaller(connection, place);
+  }
+
+  /** A node has gone: its context at that place is not sent to any more. */
+  discard(place: number): void {
+    delete this.#peers[place];
   }
 
   /** An actor of this context has gone. */

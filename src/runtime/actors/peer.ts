@@ -2,12 +2,12 @@ import { HeddleError } from '../../errors.js';
 import type { Connection } from '../session/connection.js';
 import type { ConnectionOptions } from '../session/options.js';
 import type { RequestOwner } from '../session/pending-requests.js';
-import { contextLost } from './actor-errors.js';
 import { type AskWaiter, askTimeout } from './asks.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { Lane, laneHighWater, laneWindow } from './lane.js';
 import type { Ref } from './ref.js';
+import { firstRemotePlace } from './remote-places.js';
 import { captureCarrier, propagation } from './trace-context.js';
 import { readError } from './wire-error.js';
 
@@ -37,10 +37,24 @@ export class Peer implements RequestOwner<AskWaiter> {
   /** By slot: the actors that were told something. */
   readonly #lanes = new Map<number, { generation: number; lane: Lane }>();
   #connection: Connection | undefined;
+  /** Whether it is of another node: those are connected by who knows nodes, and not on first use. */
+  readonly #isRemote: boolean;
 
   constructor(host: ActorHost, place: number) {
     this.#host = host;
     this.place = place;
+    this.#isRemote = place >= firstRemotePlace;
+  }
+
+  /** Why messages to it are lost when it is. */
+  get lossReason(): 'context-lost' | 'node-lost' {
+    return this.#isRemote ? 'node-lost' : 'context-lost';
+  }
+
+  /** Sends by that connection from now on. */
+  adopt(connection: Connection): void {
+    if (this.#connection !== undefined) this.lose(undefined);
+    this.#connection = connection;
   }
 
   /** Whether its actors can be sent anything: the context is not lost, and they are all there again. */
@@ -55,7 +69,7 @@ export class Peer implements RequestOwner<AskWaiter> {
 
   tell(ref: Ref, name: string, payload: unknown): boolean {
     let lane = ref.lane;
-    if (lane === undefined || lane.isClosed) lane = this.#laneOf(ref);
+    if (lane === undefined || lane.isStale) lane = this.#laneOf(ref);
     if (lane.isClosed) {
       this.#host.deadLetters.add('stopped', ref, name, payload);
       return false;
@@ -68,8 +82,10 @@ export class Peer implements RequestOwner<AskWaiter> {
     try {
       isPlaced = this.#send(EnvelopeKind.tell, this.#nameNumber(name), ref.slot, ref.generation, 0, payload);
     } catch (error) {
-      if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CODEC') throw error;
-      this.#host.deadLetters.add('context-lost', ref, name, payload);
+      const code = error instanceof HeddleError ? error.code : undefined;
+      if (code === 'ERR_HEDDLE_CODEC' || code === 'ERR_HEDDLE_MESSAGE_TOO_LARGE') throw error;
+      const reason = code === 'ERR_HEDDLE_SEND_QUEUE_FULL' ? 'mailbox-full' : this.lossReason;
+      this.#host.deadLetters.add(reason, ref, name, payload);
       return false;
     }
     return ++lane.inFlight < laneHighWater && isPlaced;
@@ -78,7 +94,7 @@ export class Peer implements RequestOwner<AskWaiter> {
   /** Resolves when the actor can be told more. */
   async ready(ref: Ref): Promise<void> {
     const lane = ref.lane;
-    if (lane !== undefined && !lane.isClosed && lane.inFlight >= laneHighWater) {
+    if (lane !== undefined && !lane.isStale && lane.inFlight >= laneHighWater) {
       await new Promise<void>((resolve) => lane.wait(resolve));
     }
     const connection = this.#connection;
@@ -86,7 +102,7 @@ export class Peer implements RequestOwner<AskWaiter> {
   }
 
   ask(slot: number, generation: number, name: string, id: number, payload: unknown): void {
-    if (slot !== hostSlot && !this.isUp) throw contextLost(this.#host.places.nameOf(this.place));
+    if (slot !== hostSlot && !this.isUp) throw this.#host.lost(this.place);
     this.#send(EnvelopeKind.ask, this.#nameNumber(name), slot, generation, id, payload);
   }
 
@@ -139,14 +155,11 @@ export class Peer implements RequestOwner<AskWaiter> {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#names.clear();
-    for (const { lane } of this.#lanes.values()) {
-      lane.inFlight = 0;
-      lane.release();
-    }
+    for (const { lane } of this.#lanes.values()) lane.retire();
     this.#lanes.clear();
     connection?.destroy();
     if (this.pendingRequests > 0) {
-      const error = contextLost(this.#host.places.nameOf(this.place), cause);
+      const error = this.#host.lost(this.place, cause);
       this.#host.asks.takeAll(this, (waiter) => waiter.reject(error));
     }
     this.#host.endTurnSoon();
@@ -186,16 +199,21 @@ export class Peer implements RequestOwner<AskWaiter> {
     envelope.number = number;
     envelope.payload = payload;
     envelope.carrier = propagation.isOn && slot !== hostSlot ? captureCarrier() : undefined;
-    const isPlaced = (this.#connection ?? this.#connect()).send(envelope, batched);
-    envelope.payload = undefined;
-    envelope.carrier = undefined;
-    return isPlaced;
+    const connection = this.#connection ?? this.#connect();
+    this.#host.isForNode = this.#isRemote;
+    try {
+      return connection.send(envelope, batched);
+    } finally {
+      this.#host.isForNode = false;
+      envelope.payload = undefined;
+      envelope.carrier = undefined;
+    }
   }
 
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
     const place = this.#host.places.get(this.place);
-    if (place === undefined || !this.isReachable) throw contextLost(this.#host.places.nameOf(this.place));
+    if (place === undefined || this.#isRemote || !this.isReachable) throw this.#host.lost(this.place);
     const session = this.#host.context.open(place.portal, {
       privateData: Buffer.from([this.#host.place & 0xff, this.#host.place >> 8]),
       options: actorConnectionOptions,

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import { type Placement, rendezvous } from './placement.js';
+import { firstRemotePlace, type RemotePlace, RemotePlaces } from './remote-places.js';
 
 /** `down`: its context is lost, and may come back; `gone`: it will not. */
 export type PlaceStatus = 'up' | 'down' | 'gone';
@@ -25,6 +26,8 @@ export const mainPlace = 0;
 export class Places {
   readonly #places: Place[];
   readonly #loads: Int32Array;
+  /** Contexts of other nodes: those are in no list of this system's contexts. */
+  readonly remote = new RemotePlaces();
 
   constructor(places: readonly Place[], loads: SharedArrayBuffer) {
     this.#places = [...places];
@@ -40,15 +43,16 @@ export class Places {
   }
 
   get(place: number): Place | undefined {
-    return this.#places[place];
+    return place < firstRemotePlace ? this.#places[place] : this.remote.get(place);
   }
 
   set(place: Place): void {
-    this.#places[place.place] = place;
+    if (place.place < firstRemotePlace) this.#places[place.place] = place;
+    else this.remote.set(place as RemotePlace);
   }
 
   nameOf(place: number): string {
-    return this.#places[place]?.name ?? `context ${place}`;
+    return this.get(place)?.name ?? `context ${place}`;
   }
 
   byName(name: string): Place | undefined {

@@ -1,8 +1,13 @@
+import { HeddleError } from '../../errors.js';
 import { asReference } from '../message/value-format.js';
 import type { Cell } from './cell.js';
 import type { ActorHost } from './host.js';
 import type { Lane } from './lane.js';
+import { firstRemotePlace } from './remote-places.js';
 import type { AskOptions } from './types.js';
+
+/** The longest id of a node. */
+export const maximumNodeIdLength = 128;
 
 /** An actor's address, as it travels. `generation` tells an actor from the one that had its slot before. */
 export interface Address {
@@ -85,6 +90,38 @@ export class Ref implements Address {
   }
 
   [asReference](): readonly unknown[] {
+    const { host } = this;
+    // A ref that another node made, or is to read, says whose context it means.
+    if (this.place >= firstRemotePlace) {
+      const remote = host.places.remote.get(this.place);
+      return [remote?.index ?? 0, this.slot, this.generation, this.type, remote?.node ?? ''];
+    }
+    if (host.isForNode) return [this.place, this.slot, this.generation, this.type, host.systemId];
     return [this.place, this.slot, this.generation, this.type];
   }
+}
+
+/** The inverse of a ref's `asReference`. `node` is undefined for a context of the sender's own system. */
+export function readAddress(items: readonly unknown[]): {
+  index: number;
+  slot: number;
+  generation: number;
+  type: string;
+  node: string | undefined;
+} {
+  const [index, slot, generation, type, node] = items;
+  if (
+    !isWithin(index, 0, firstRemotePlace - 1) ||
+    !isWithin(slot, 0, 2 ** 31 - 1) ||
+    !isWithin(generation, 0, 2 ** 31 - 1) ||
+    typeof type !== 'string' ||
+    !(node === undefined || (typeof node === 'string' && node.length <= maximumNodeIdLength))
+  ) {
+    throw new HeddleError('ERR_HEDDLE_CODEC', 'a ref in a message is malformed');
+  }
+  return { index, slot, generation, type, node };
+}
+
+function isWithin(value: unknown, minimum: number, maximum: number): value is number {
+  return Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum;
 }

@@ -69,7 +69,7 @@ export interface ActorRef<M extends Protocol<M>> {
    * Sends a message and resolves with the handler's result. Always settles. Rejects with what the handler threw (a
    * `RemoteError` when it did so in another context), or
    * `ERR_HEDDLE_TIMEOUT`, `ERR_HEDDLE_CANCELLED`, `ERR_HEDDLE_ACTOR_STOPPED`, `ERR_HEDDLE_CONTEXT_LOST`,
-   * `ERR_HEDDLE_MAILBOX_FULL`, `ERR_HEDDLE_UNKNOWN_MESSAGE`, `ERR_HEDDLE_DEADLOCK`.
+   * `ERR_HEDDLE_NODE_LOST`, `ERR_HEDDLE_MAILBOX_FULL`, `ERR_HEDDLE_UNKNOWN_MESSAGE`, `ERR_HEDDLE_DEADLOCK`.
    */
   ask<K extends MessageName<M>>(name: K, ...rest: AskArguments<M, K>): Promise<ReplyOf<M, K>>;
   /** Resolves when the actor can be told more, or is gone. */
@@ -83,7 +83,7 @@ export interface ActorRef<M extends Protocol<M>> {
 export type AnyActorRef = Pick<ActorRef<{}>, 'type' | 'contextName' | 'toString' | 'ready' | 'equals'>;
 
 /** Why an actor has gone. */
-export type TerminationReason = 'stopped' | 'failed' | 'context-lost' | 'unknown';
+export type TerminationReason = 'stopped' | 'failed' | 'context-lost' | 'node-lost' | 'unknown';
 
 /** The news that a watched actor has gone. */
 export interface Termination {

@@ -1,5 +1,6 @@
 import type { ActorHost } from './host.js';
 import type { Ref } from './ref.js';
+import { firstRemotePlace } from './remote-places.js';
 import type { Termination, TerminationReason } from './types.js';
 
 /** What is told of the end of an actor. */
@@ -12,6 +13,8 @@ interface RemoteWatch {
   readonly watchers: Map<unknown, Watcher>;
 }
 
+/** What has become of the actors of a place that is lost for good. */
+const lossAt = (place: number): TerminationReason => (place < firstRemotePlace ? 'context-lost' : 'node-lost');
 const keyOf = (place: number, slot: number, generation: number): string => `${place}/${slot}.${generation}`;
 
 /**
@@ -53,7 +56,7 @@ export class Watches {
     }
     const place = this.#host.places.get(ref.place);
     if (place === undefined || place.status === 'gone') {
-      watcher.onTerminated({ ref, reason: 'context-lost' });
+      watcher.onTerminated({ ref, reason: lossAt(ref.place) });
       return;
     }
     const key = keyOf(ref.place, ref.slot, ref.generation);
@@ -108,7 +111,7 @@ export class Watches {
   /** A context is lost for good. */
   onPlaceGone(place: number): void {
     for (const { ref } of [...this.#remote.values()]) {
-      if (ref.place === place) this.onTerminated(place, ref.slot, ref.generation, 'context-lost');
+      if (ref.place === place) this.onTerminated(place, ref.slot, ref.generation, lossAt(place));
     }
   }
 

@@ -1,5 +1,6 @@
 import test from 'ava';
 import type { HeddleError } from '../../../src/index.js';
+import { laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Counter, Friend } from './fixtures/counter.js';
 import { Owner, Watcher } from './fixtures/family.js';
 import { testSystem, until } from './support.js';
@@ -145,4 +146,17 @@ test('a context lost in the middle of a spawn and of a restart', async (t) => {
       return false;
     }
   });
+});
+
+test('a ref that was used before its context was lost takes as many messages afterwards as a new one', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const counter = await system.spawn(Counter, { start: 0 });
+  counter.tell('add', 5);
+  const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
+  counter.tell('exit');
+  await replaced;
+  const count = 3 * laneWindow;
+  for (let i = 0; i < count; i++) if (!counter.tell('add', 1)) await counter.ready();
+  t.is(await counter.ask('get'), count);
+  t.is(system.deadLetterCounts['mailbox-full'], 0);
 });
