@@ -12,16 +12,24 @@ export type Handler<S = any> = (state: S, payload: any, actor: ActorContext) => 
 /** The handlers of an actor, by the names of the messages. */
 export type Handlers<S> = { readonly [name: string]: Handler<S> };
 
-/** The protocol that handlers make up: what a ref to their actor can be told and asked. A promise's value is the reply. */
+/**
+ * The protocol that handlers make up: what a ref to their actor can be told and asked. A promise's value is the reply. A
+ * payload that can only be undefined, as a handler writes it that needs no payload but the actor, counts as none.
+ */
 export type MessagesOf<H> = {
   [K in keyof H]: H[K] extends () => infer R
     ? () => Awaited<R>
     : H[K] extends (state: never) => infer R
       ? () => Awaited<R>
       : H[K] extends (state: never, payload: infer P, actor: never) => infer R
-        ? (payload: P) => Awaited<R>
+        ? IsNothing<P> extends true
+          ? () => Awaited<R>
+          : (payload: P) => Awaited<R>
         : never;
 };
+
+/** Whether a type is undefined, and not `any`. */
+type IsNothing<P> = 0 extends 1 & P ? false : [P] extends [undefined] ? true : false;
 
 /** What {@link defineActor} takes. `S` is the actor's state, `A` what it is spawned with, `H` its handlers. */
 export interface ActorSpecification<S, A, H> {

@@ -68,8 +68,30 @@ export const typedHandlers = () =>
     },
   });
 
+/** As above: a handler that needs no payload but the actor, and one that takes anything. */
+export function handlersWithoutPayload(system: ActorSystem) {
+  const definition = defineActor(import.meta.url, {
+    name: 'without-payload',
+    state: () => ({}),
+    handlers: {
+      leave(_state, _payload: undefined, actor) {
+        void actor.stop();
+      },
+      // biome-ignore lint/suspicious/noExplicitAny: what is tested
+      take(_state, _payload: any) {},
+    },
+  });
+  const ref = system.spawnHere(definition);
+  const least: ActorRef<{ leave(): void }> = ref;
+  least.tell('leave');
+  ref.tell('take', 5);
+  // @ts-expect-error the message has no payload
+  ref.tell('leave', 5);
+}
+
 test('wrong names, payloads, replies, arguments and options do not compile', (t) => {
   // Were one of the errors that are expected above not there, this file would not have been compiled.
   t.is(typeof typesHold, 'function');
+  t.is(typeof handlersWithoutPayload, 'function');
   t.is(Counter.name, 'counter');
 });
