@@ -22,14 +22,14 @@ export type MessagesOf<H> = {
     : H[K] extends (state: never) => infer R
       ? () => Awaited<R>
       : H[K] extends (state: never, payload: infer P, actor: never) => infer R
-        ? IsNothing<P> extends true
-          ? () => Awaited<R>
-          : (payload: P) => Awaited<R>
+        ? // Of any, which extends everything, the first condition alone is true.
+          0 extends 1 & P
+          ? (payload: P) => Awaited<R>
+          : [P] extends [undefined]
+            ? () => Awaited<R>
+            : (payload: P) => Awaited<R>
         : never;
 };
-
-/** Whether a type is undefined, and not `any`. */
-type IsNothing<P> = 0 extends 1 & P ? false : [P] extends [undefined] ? true : false;
 
 /** What {@link defineActor} takes. `S` is the actor's state, `A` what it is spawned with, `H` its handlers. */
 export interface ActorSpecification<S, A, H> {
