@@ -5,6 +5,7 @@ import { actorTellLocal, create } from './actors-local.js';
 import { batchEffectShm } from './batch-effect.js';
 import { idleCpu } from './idle-cpu.js';
 import { oversubscribed, oversubscribedP99 } from './oversubscribed.js';
+import { savina } from './savina.js';
 import { seedBenchmarks } from './seeds/index.js';
 import { shm1MiB, shmFlat } from './shm-large.js';
 import { shmOneway4k, shmOneway64 } from './shm-oneway.js';
@@ -30,4 +31,5 @@ export const benchmarks: readonly Benchmark[] = [
   tcpOneway64,
   tcpRtt,
   ...seedBenchmarks,
+  ...savina,
 ];

@@ -1,3 +1,6 @@
+/** How much is measured: `quick` shows that a benchmark works and roughly what comes out. */
+export type Mode = 'full' | 'quick';
+
 /**
  * One of the programs that a benchmark compares. A side lives in a process of its own, started for the benchmark and
  * ended with it, so that no side inherits another's heap, threads or compiled code.
@@ -7,8 +10,10 @@ export interface Side {
   readonly name: string;
   /** What keeps the side from running here and what to do about it; undefined when it can run. */
   unavailable(): string | undefined;
+  /** Whether each run is a new process: then there is nothing to warm up. */
+  readonly isNewEachRun?: boolean;
   /** Starts the side's processes and threads and connects them. */
-  setup(): Promise<void>;
+  setup(mode: Mode): Promise<void>;
   /**
    * Measures for about `budgetMs` milliseconds and returns the result in the benchmark's unit.
    * Rejects when the work was not done right: a message lost, out of order or with the wrong content.
@@ -44,6 +49,8 @@ export interface Benchmark {
   readonly id: string;
   /** What is measured, in a few words. */
   readonly metric: string;
+  /** What is measured instead in a quick run, where that is less. */
+  readonly quickMetric?: string;
   readonly unit: string;
   /** True for throughput, false for times. */
   readonly higherIsBetter: boolean;

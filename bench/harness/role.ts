@@ -19,6 +19,8 @@ export interface Role {
   call<Result = void>(name: string, argument?: unknown, transfer?: readonly Transferable[]): Promise<Result>;
   /** Ends the thread or process and waits until it is gone. */
   stop(): Promise<void>;
+  /** Keeps this process from waiting for the role's end: the role ends with it. A call under way is waited for. */
+  unref(): void;
 }
 
 /** What a role's host is told to become. */
@@ -105,6 +107,7 @@ export async function startThread(module: string, role: string, options: unknown
     stop: async () => {
       await worker.terminate();
     },
+    unref: () => worker.unref(),
   };
   return whenStarted(startedRole);
 }
@@ -128,6 +131,10 @@ export async function startProcess(module: string, role: string, options: unknow
     call: async <Result>(name: string, argument?: unknown) =>
       (await calls.call(name, argument, (call) => child.send(call))) as Result,
     stop: () => stopProcess(child, exited),
+    unref: () => {
+      child.unref();
+      child.channel?.unref();
+    },
   };
   const start: RoleStart = { module, role, options };
   child.send(start);

@@ -1,25 +1,27 @@
-import type { Benchmark, Side } from './benchmark.js';
+import type { Benchmark, Mode, Side } from './benchmark.js';
 import type { Result } from './result.js';
 import { compareRuns, median } from './statistics.js';
 
 /** How long and how often. */
 export interface RunPlan {
+  readonly mode: Mode;
   readonly runMs: number;
   readonly rounds: number;
   /** No further round begins after this many milliseconds. */
   readonly limitMs: number;
 }
 
-const fullPlan: RunPlan = { runMs: 800, rounds: 11, limitMs: 120_000 };
-const quickPlan: RunPlan = { runMs: 500, rounds: 5, limitMs: 12_000 };
+const fullPlan: RunPlan = { mode: 'full', runMs: 800, rounds: 11, limitMs: 120_000 };
+const quickPlan: RunPlan = { mode: 'quick', runMs: 500, rounds: 5, limitMs: 12_000 };
 /** The first run of each side warms it up and does not count. */
 const warmUpFraction = 0.5;
 
 /** The plan for one benchmark. */
 export function planFor(benchmark: Benchmark, quick: boolean): RunPlan {
   const plan = quick ? quickPlan : fullPlan;
-  const mode = quick ? 'quick' : 'full';
+  const { mode } = plan;
   return {
+    mode,
     runMs: benchmark.runMs?.[mode] ?? plan.runMs,
     rounds: benchmark.rounds?.[mode] ?? plan.rounds,
     limitMs: plan.limitMs,
@@ -66,8 +68,8 @@ export async function runBenchmark(benchmark: Benchmark, plan: RunPlan): Promise
   const all = [ours, ...peers];
   const started = all.filter((each) => each.takesPart);
   try {
-    for (const each of all) await each.attempt(() => each.side.setup());
-    for (const each of all) {
+    for (const each of all) await each.attempt(() => each.side.setup(plan.mode));
+    for (const each of all.filter(({ side }) => side.isNewEachRun !== true)) {
       await each.attempt(async () => {
         await each.side.run(Math.min(plan.runMs * warmUpFraction, 1000));
       });
@@ -88,7 +90,8 @@ export async function runBenchmark(benchmark: Benchmark, plan: RunPlan): Promise
       });
     }
   }
-  return peers.map((peer, i) => resultOf(benchmark, i, ours, peer));
+  const metric = plan.mode === 'quick' ? benchmark.quickMetric : undefined;
+  return peers.map((peer, i) => resultOf(metric === undefined ? benchmark : { ...benchmark, metric }, i, ours, peer));
 }
 
 function resultOf(benchmark: Benchmark, peerIndex: number, ours: Contestant, peer: Contestant): Result {

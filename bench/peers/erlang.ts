@@ -2,24 +2,39 @@ import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Side } from '../harness/benchmark.js';
-import { parseRate, programSide } from '../harness/program-side.js';
+import type { Mode, Side } from '../harness/benchmark.js';
+import { parseIterations, parseRate, programSide } from '../harness/program-side.js';
 import { benchFolder, cacheFolder, program } from '../harness/requirement.js';
 
 const run = promisify(execFile);
 const outputFolder = join(cacheFolder, 'erlang');
 
-/** Compiles the Erlang programs, which takes a second. */
-export async function compileErlang(): Promise<void> {
+let compiling: Promise<void> | undefined;
+
+/** Compiles the Erlang programs, which takes a second, once. */
+export function compileErlang(): Promise<void> {
+  compiling ??= compile();
+  return compiling;
+}
+
+async function compile(): Promise<void> {
   await mkdir(outputFolder, { recursive: true });
-  await run('erlc', ['-o', outputFolder, join(benchFolder, 'peers/erlang/heddle_bench.erl')], { timeout: 60_000 });
+  const sources = ['heddle_bench.erl', 'heddle_savina.erl'].map((file) => join(benchFolder, 'peers/erlang', file));
+  await run('erlc', ['-o', outputFolder, ...sources], { timeout: 60_000 });
 }
 
 /** What heddle_bench.erl can do. */
 export type ErlangWorkload = 'ping_pong' | 'create' | 'flood' | 'fan_in';
 
-/** A workload of heddle_bench.erl: messages (or processes) a second. */
-export function erlangSide(name: string, workload: ErlangWorkload, schedulers: number): Side {
+/** A module's workload on so many schedulers, with what it is told after the budget. */
+function side(
+  name: string,
+  module: string,
+  workload: string,
+  schedulers: number,
+  wordsOf: (mode: Mode) => string[],
+  parse: (output: string) => number,
+): Side {
   return programSide({
     name,
     needs: [program('erl', 'erlang-base'), program('erlc', 'erlang-base')],
@@ -27,7 +42,7 @@ export function erlangSide(name: string, workload: ErlangWorkload, schedulers: n
       await compileErlang();
       return 'erl';
     },
-    argumentsFor: (budgetMs) => [
+    argumentsFor: (budgetMs, mode) => [
       '+S',
       `${schedulers}:${schedulers}`,
       '-noshell',
@@ -38,11 +53,27 @@ export function erlangSide(name: string, workload: ErlangWorkload, schedulers: n
       '-pa',
       outputFolder,
       '-run',
-      'heddle_bench',
+      module,
       'main',
       workload,
       String(Math.round(budgetMs)),
+      ...wordsOf(mode),
     ],
-    parse: parseRate,
+    parse,
   });
+}
+
+/** A workload of heddle_bench.erl: messages (or processes) a second. */
+export function erlangSide(name: string, workload: ErlangWorkload, schedulers: number): Side {
+  return side(name, 'heddle_bench', workload, schedulers, () => [], parseRate);
+}
+
+/** A workload of heddle_savina.erl: milliseconds for an iteration with parameters that depend on the mode. */
+export function erlangSavinaSide(
+  name: string,
+  workload: string,
+  schedulers: number,
+  parametersOf: (mode: Mode) => readonly number[],
+): Side {
+  return side(name, 'heddle_savina', workload, schedulers, (mode) => parametersOf(mode).map(String), parseIterations);
 }

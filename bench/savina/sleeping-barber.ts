@@ -112,7 +112,7 @@ export const sleepingBarber: SavinaBenchmark<Parameters> = {
   metric: 'sleeping barber: 5000 haircuts, room for 1000',
   parameters: {
     full: { haircuts: 5000, waitingRoom: 1000, productionSteps: 1000, haircutSteps: 1000 },
-    quick: { haircuts: 1000, waitingRoom: 200, productionSteps: 1000, haircutSteps: 1000 },
+    quick: { haircuts: 300, waitingRoom: 100, productionSteps: 1000, haircutSteps: 1000 },
     tiny: { haircuts: 20, waitingRoom: 3, productionSteps: 10, haircutSteps: 10 },
   },
   master: Factory,

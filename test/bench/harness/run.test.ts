@@ -2,7 +2,7 @@ import test from 'ava';
 import { type Benchmark, ratioGoal, type Side } from '../../../bench/harness/benchmark.js';
 import { planFor, type RunPlan, runBenchmark } from '../../../bench/harness/run.js';
 
-const plan: RunPlan = { runMs: 1, rounds: 3, limitMs: 60_000 };
+const plan: RunPlan = { mode: 'full', runMs: 1, rounds: 3, limitMs: 60_000 };
 
 /** A side that returns given values, the first of them for the warm-up, and notes each call. */
 function scriptedSide(name: string, log: string[], values: readonly (number | Error)[]): Side {
@@ -48,6 +48,18 @@ test('sides are warmed up, then run in turn, then ended', async (t) => {
   const [row] = await runBenchmark(benchmark, plan);
   t.deepEqual(log.join(', '), 'A setup, B setup, A, B, A, B, A, B, A, B, A teardown, B teardown');
   t.like(row, { ours: 6, peer: 2, ratio: 2, runs: 3, failed: false, note: undefined, peerName: 'B' });
+});
+
+test('a side that is a new process each time is not warmed up, and every side knows the mode', async (t) => {
+  const log: string[] = [];
+  const program = { ...scriptedSide('B', log, [1, 1, 1]), isNewEachRun: true };
+  program.setup = async (mode) => {
+    log.push(mode);
+  };
+  const benchmark = { ...benchmarkOf(scriptedSide('A', log, [0, 1, 1, 1]), program), quickMetric: 'less of it' };
+  const [row] = await runBenchmark(benchmark, { ...plan, mode: 'quick' });
+  t.is(log.join(', '), 'A setup, quick, A, A, B, A, B, A, B, A teardown, B teardown');
+  t.like(row, { runs: 3, ratio: 1, metric: 'less of it' });
 });
 
 test('a missing peer is a row, and the others are measured', async (t) => {
