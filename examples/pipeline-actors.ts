@@ -1,4 +1,4 @@
-import { type ActorRef, defineActor } from 'heddle';
+import { type ActorContext, type ActorRef, defineActor } from 'heddle';
 
 interface CollectorMessages {
   found(result: { readonly limit: number; readonly primes: number }): void;
@@ -8,13 +8,16 @@ interface CollectorMessages {
 export const Worker = defineActor(import.meta.url, {
   name: 'worker',
   mailbox: { capacity: 64 },
-  state: (args: { collector: ActorRef<CollectorMessages> }) => args,
+  state: (args: { collector: ActorRef<CollectorMessages> }) => ({ ...args, done: 0, mostWaiting: 0 }),
   handlers: {
-    async count(state, limit: number) {
+    async count(state, limit: number, actor: ActorContext) {
+      state.mostWaiting = Math.max(state.mostWaiting, actor.waiting);
+      state.done++;
       let primes = 0;
       for (let candidate = 2; candidate < limit; candidate++) if (isPrime(candidate)) primes++;
       if (!state.collector.tell('found', { limit, primes })) await state.collector.ready();
     },
+    report: ({ done, mostWaiting }) => ({ done, mostWaiting }),
   },
 });
 

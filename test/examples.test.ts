@@ -23,7 +23,11 @@ const outputs: Record<string, readonly (string | RegExp)[]> = {
     'refused: TypeError: cannot add 0.5',
     'after its restart: 0 apples',
   ],
-  pipeline: [/^20000 jobs found \d+ primes; the source waited for a worker: yes$/m],
+  pipeline: [
+    /^the source paused for a busy worker: \d+ times$/m,
+    '20000 jobs found 702400 primes',
+    /^worker@worker-1\/\S+: 5000 jobs, never more than \d{1,4} waiting$/m,
+  ],
   'both-sides': ['the other side found 42 by asking us 7 times'],
   receipts: ['a letter: accepted', 'an advertisement: refused', '1000 receipts for a batch of 1000 letters'],
   'scatter-gather': ["255 pieces arrived, with the header '255 pieces of 1 KiB'", 'each with its length and its bytes'],
