@@ -4,14 +4,16 @@ import { benchFolder, describeMissing, findProgram, program, requirePeer } from 
 import { cafRequirements, compileCaf } from './peers/caf.js';
 import { compileErlang } from './peers/erlang.js';
 
-const debianPackages = ['erlang-base', 'libcaf-dev', 'ucx-utils'];
+const debianPackages = ['erlang-base', 'libcaf-dev', 'ucx-utils', 'wrk', 'nginx-light'];
 const debianRequirements = [
   program('erl', 'erlang-base'),
   program('erlc', 'erlang-base'),
   ...cafRequirements,
   program('ucx_perftest', 'ucx-utils'),
+  program('wrk', 'wrk'),
+  program('nginx', 'nginx-light'),
 ];
-const npmPeers = ['zeromq', '@grpc/grpc-js', 'nact', 'comlink', 'piscina'];
+const npmPeers = ['zeromq', '@grpc/grpc-js', 'nact', 'comlink', 'piscina', 'send'];
 
 /** Runs a command with its output shown. Throws when it fails. */
 function run(command: string, words: readonly string[], environment: NodeJS.ProcessEnv = {}): void {

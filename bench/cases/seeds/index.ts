@@ -1,4 +1,5 @@
 /** The services of examples/ beside what one would run instead: `npm run bench -- seeds`. A file for each service. */
 import type { Benchmark } from '../../harness/benchmark.js';
+import { webCache, webCacheLarge, webCacheQueued, webCacheQueuedAlone } from './web-cache.js';
 
-export const seedBenchmarks: readonly Benchmark[] = [];
+export const seedBenchmarks: readonly Benchmark[] = [webCache, webCacheLarge, webCacheQueued, webCacheQueuedAlone];
