@@ -32,6 +32,13 @@ const outputs: Record<string, readonly (string | RegExp)[]> = {
   receipts: ['a letter: accepted', 'an advertisement: refused', '1000 receipts for a batch of 1000 letters'],
   'scatter-gather': ["255 pieces arrived, with the header '255 pieces of 1 KiB'", 'each with its length and its bytes'],
   'large-buffer': ['the image that was sent is ours no more', '16777216 bytes came back', 'its pixels are painted'],
+  'remote-files': [
+    'wrote 8388608 bytes in 128 blocks, 32 in flight',
+    'read them back, 32 in flight: the same bytes',
+    'refused: Error: file 1 is not open',
+    'refused: Error: ../../etc/passwd lies outside of the folder that is served',
+    'refused: Error: ENOENT',
+  ],
   'external-loop': [/^1000 readings in \d+ frames, their sum is 500500$/m],
   'options-and-statistics': [
     'the square of 22 is 484',
