@@ -56,7 +56,7 @@ export type {
   Termination,
   TerminationReason,
 } from './runtime/actors/types.js';
-export { Context, type ContextEvents } from './runtime/context/context.js';
+export { Context, type ContextEvents, type ExportRegionOptions } from './runtime/context/context.js';
 export type { ContextEnd, ContextEndReason } from './runtime/context/context-end.js';
 export type { ContextHandle, ContextHandleState } from './runtime/context/context-handle.js';
 export type { AnyContextMain, ContextDataOf, ContextMain, ContextValueOf } from './runtime/context/context-main.js';
@@ -69,6 +69,8 @@ export {
   type NodeOptions,
   type StartContextOptions,
 } from './runtime/context/node.js';
+export type { RegionHandle, RegionRight } from './runtime/memory/region-handle.js';
+export { Region } from './runtime/memory/region-table.js';
 export { SharedBuffer } from './runtime/memory/shared-buffer.js';
 export type { LeakReport, SlabPoolStatistics } from './runtime/memory/slab-pool.js';
 export { type Codec, compactCodec, jsonCodec } from './runtime/message/codec.js';
@@ -86,6 +88,12 @@ export type { SessionEvent } from './runtime/session/events.js';
 export type { IncomingData, SessionHandlers } from './runtime/session/handlers.js';
 export { type ConnectionOptions, defaultConnectionOptions } from './runtime/session/options.js';
 export type { RequestWaiter } from './runtime/session/pending-requests.js';
+export {
+  type RegionOperationName,
+  type RegionOperationOptions,
+  type RegionWay,
+  RemoteRegion,
+} from './runtime/session/remote-region.js';
 export type { ListenOptions, Server } from './runtime/session/server.js';
 export type { ServerSession } from './runtime/session/server-session.js';
 export type { Session } from './runtime/session/session.js';

@@ -10,6 +10,7 @@ import { registerObjects } from './objects.js';
 import { registerOptions } from './options.js';
 import { registerReceipts } from './receipts.js';
 import { registerReconnect } from './reconnect.js';
+import { registerRegions } from './regions.js';
 import type { TestedTransport } from './transports.js';
 
 /** The whole of the messaging checklist, over one transport. */
@@ -26,4 +27,5 @@ export function registerSuite(transport: TestedTransport): void {
   registerOptions(transport);
   registerLoss(transport);
   registerReconnect(transport);
+  registerRegions(transport);
 }

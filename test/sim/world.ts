@@ -184,7 +184,7 @@ export class World {
     if (context.isCrashed) this.#fail('a crashed context works on');
     if ('connection' in event) {
       const endpoint = this.#endpointFor(context, event.connection);
-      this.#note(`${endpoint}: ${event.type} ${'error' in event ? event.error.message : ''}`);
+      this.#note(`${endpoint}: ${event.type} ${'error' in event ? (event.error?.message ?? '') : ''}`);
       const wasEstablished = endpoint.events.includes('connection-established');
       endpoint.onEvent(event);
       // The service may have thought otherwise, when its answer was cut off.

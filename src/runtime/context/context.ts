@@ -1,17 +1,20 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { systemClock } from '../../clock.js';
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
 import { TcpTransport } from '../../transports/tcp/tcp-transport.js';
 import type { Link, Transport } from '../../transports/transport.js';
+import type { RegionHandle, RegionRight } from '../memory/region-handle.js';
+import type { Region } from '../memory/region-table.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import { type LeakReport, SlabPool, type SlabPoolStatistics } from '../memory/slab-pool.js';
 import { codecNamed } from '../message/codec-registry.js';
 import { type ContextStatistics, readStatistics, StatisticsBlock, type UserCounter } from '../observe/statistics.js';
 import type { ClientSession, ConnectOptions } from '../session/client-session.js';
 import type { Connection } from '../session/connection.js';
+import type { RegionOperationOptions, RemoteRegion } from '../session/remote-region.js';
 import type { ListenOptions, Server } from '../session/server.js';
 import { SessionLayer } from '../session/session-layer.js';
 import type { SessionTicket } from '../session/ticket.js';
@@ -27,6 +30,12 @@ import { DutyCycle, type TurnWork } from './duty-cycle.js';
 const availableCores = availableParallelism();
 const defaultStopTimeoutMs = 5_000;
 const maximumWaitMs = 2 ** 31 - 1;
+
+/** How a region is exported. */
+export interface ExportRegionOptions {
+  /** What peers may do with it: some of `read`, `write` and `atomics`. */
+  readonly rights: readonly RegionRight[];
+}
 
 /** Events of a {@link Context}. */
 export interface ContextEvents {
@@ -189,6 +198,30 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   allocate(lengthBytes: number): SharedBuffer {
     this.#requireRunning();
     return this.#pool.allocate(lengthBytes);
+  }
+
+  /**
+   * Lets peers reach the memory of a buffer without a message to this context's code: who gets `region.handle`, in a
+   * message say, opens it and reads, writes or counts in it as `rights` allow. The buffer moves into the region, which
+   * lasts until it is revoked, or until this context stops.
+   *
+   * @throws ERR_HEDDLE_INVALID_ARGUMENT, ERR_HEDDLE_BUFFER_RELEASED, ERR_HEDDLE_BUFFER_MOVED,
+   * ERR_HEDDLE_OUT_OF_MEMORY past 65,536 regions
+   */
+  exportRegion(buffer: SharedBuffer, options: ExportRegionOptions): Region {
+    this.#requireRunning();
+    requireKnownOptions('exportRegion', options, ['rights']);
+    return this.#sessions.exportRegion(buffer, options.rights);
+  }
+
+  /**
+   * Opens a region by its handle, whoever sent it, by a connection that this context has with the owner; or one of this
+   * context's own. Rejects as {@link Connection.openRegion} does, with ERR_HEDDLE_REGION_UNKNOWN when there is no
+   * connection to the owner.
+   */
+  async openRegion(handle: RegionHandle, options: RegionOperationOptions = {}): Promise<RemoteRegion> {
+    this.#requireRunning();
+    return this.#sessions.openRegion(handle, options);
   }
 
   /** What the context's memory is doing. */

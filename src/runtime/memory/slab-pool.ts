@@ -393,12 +393,17 @@ export class SlabPool implements SharedBufferHome {
         { details },
       );
     }
-    const slabId = Atomics.add(this.#counter, 0, 1); // atomic: pools of all threads draw ids from it
+    const slabId = this.takeSlabId();
     const slab = new Slab(createSlabMemory(slabId, this.contextId, sizeClass), this.contextId);
     this.#own[sizeClass]!.push(slab);
     this.#slabs.set(slabId, slab);
     this.#slabBytes += neededBytes;
     for (let slot = slab.slotCount - 1; slot >= 0; slot--) this.#free[sizeClass]!.push(slab, slot);
+  }
+
+  /** A number for memory that links hand over: no other of this process has it. */
+  takeSlabId(): number {
+    return Atomics.add(this.#counter, 0, 1); // atomic: pools of all threads draw ids from it
   }
 
   /** Lets go of slabs that are wholly free, so that what one size class took can serve another. */

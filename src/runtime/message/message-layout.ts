@@ -68,6 +68,9 @@ export const RecordKind = {
   fragment: 27,
   /** The sender has a message for which its credits do not suffice: what has been released should be announced. */
   creditsWanted: 28,
+  /** About the memory of exported regions: see region-layout.ts. `reference` is the id of an operation. */
+  regionRequest: 29,
+  regionAnswer: 30,
 
   /** Client to server, on the lead connection: opens a session. */
   sessionSetup: 32,
@@ -91,7 +94,7 @@ export const RecordKind = {
 /** Kinds up to this one are sequenced: they carry serial numbers and are sent again after a reconnect. */
 export const lastSequencedKind = RecordKind.finAck;
 /** Kinds up to this one belong to a connection; those above are about making one. */
-export const lastConnectionKind = RecordKind.creditsWanted;
+export const lastConnectionKind = RecordKind.regionAnswer;
 /** Kinds up to this one take credits. */
 export const lastCreditedKind = RecordKind.response;
 

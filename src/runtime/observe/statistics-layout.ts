@@ -53,6 +53,15 @@ export const counterNames = [
   'linkOccupancyBytesHighWater',
   'sharedBuffersMoved',
   'sharedBuffersLeaked',
+  'regionsExported',
+  'remoteRegionsOpen',
+  'regionOperations',
+  'regionOperationsFailed',
+  'regionBytesRead',
+  'regionBytesWritten',
+  'regionOperationsServed',
+  'regionOperationsRefused',
+  'regionBytesServed',
 ] as const;
 
 /** The name of a counter or gauge of a context. */

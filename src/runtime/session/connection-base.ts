@@ -6,6 +6,7 @@ import { RecordKind } from '../message/message-layout.js';
 import type { Connection } from './connection.js';
 import { type ConnectionEvent, ConnectionLife, type ConnectionState } from './connection-machine.js';
 import type { ConnectionParent } from './connection-parent.js';
+import { ConnectionRegions } from './connection-regions.js';
 import { CreditPurse, ReleaseLedger } from './credits.js';
 import type { SessionEvent } from './events.js';
 import { Inbound, type InboundOwner } from './inbound.js';
@@ -48,6 +49,8 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
   readonly service: MessageService;
   /** @internal Waits for the peer's answers. */
   readonly requester: Requester;
+  /** @internal The context at the other end, by the name that its regions' handles carry. */
+  peerContext: string | undefined;
   /** Resolves when the connection is online; rejects with the reason when it never will be. */
   readonly online: Promise<this>;
   /** Resolves when the connection has been torn down; never rejects. */
@@ -60,6 +63,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
   /** @internal */
   protected readonly keepalive: Keepalive;
   #endError: HeddleError | undefined;
+  #regions: ConnectionRegions | undefined;
   #closedByPeer = false;
   #cancelCloseTimer: (() => void) | undefined;
   #resolveOnline!: (connection: this) => void;
@@ -102,6 +106,12 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
   /** The session that the connection belongs to. */
   get session(): Session {
     return this.#parent.session;
+  }
+
+  /** @internal The memory of both sides that the other one may reach; made on first use. */
+  get regions(): ConnectionRegions {
+    this.#regions ??= new ConnectionRegions(this.#connection);
+    return this.#regions;
   }
 
   /** Where the connection is in its life. */
@@ -172,6 +182,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
   /** @internal Both sides know the connection: messages flow. */
   welcome(wire: Wire, peer: SetupBody, resumable: boolean): void {
     const outbound = this.outbound;
+    this.peerContext = peer.context;
     if (outbound.credits === undefined) {
       outbound.credits = new CreditPurse(peer.receiveDepthMessages ?? 1, peer.receiveDepthBytes ?? 1);
       this.inbound.expectedSerial = peer.initialSerial ?? 1;
@@ -244,6 +255,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
           break;
         case 'announceReconnecting':
           this.#goOffline();
+          this.#regions?.interrupt(this.theEndError());
           this.emit({ type: 'connection-reconnecting', connection: this.#connection, error: this.theEndError() });
           // Unless the event's handler has ended it.
           if (this.isResuming) this.#parent.onConnectionResuming(this.#connection);
@@ -296,6 +308,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
         cause,
       },
     );
+    this.#regions?.end(flushed);
     this.outbound.flush(flushed);
     this.requester.flush(flushed);
     this.service.abandon(flushed);
@@ -396,6 +409,13 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
     });
     const onReceipt = record.onReceipt;
     if (onReceipt !== undefined) this.host.guard(() => onReceipt({ accepted: false, error }));
+  }
+
+  /** @internal */
+  placeRegionRecords(all: boolean): boolean {
+    const regions = this.#regions;
+    if (regions === undefined) return false;
+    return all ? regions.placeAll() : regions.placeSome();
   }
 
   /** @internal */

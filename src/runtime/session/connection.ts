@@ -1,3 +1,4 @@
+import type { RegionHandle } from '../memory/region-handle.js';
 import type { Message } from '../message/message.js';
 import { type CancelAnswer, RecordKind } from '../message/message-layout.js';
 import {
@@ -12,6 +13,7 @@ import {
 import { ConnectionBase } from './connection-base.js';
 import { type ConnectionOptions, changeLiveOptions } from './options.js';
 import type { RequestWaiter } from './pending-requests.js';
+import type { RegionOperationOptions, RemoteRegion } from './remote-region.js';
 
 /**
  * One context's share of a session: the two-way stream of messages between this context and a context of the peer.
@@ -108,6 +110,17 @@ export class Connection extends ConnectionBase {
    */
   cancel(requestId: number): Promise<CancelAnswer> {
     return this.requester.cancel(requestId);
+  }
+
+  /**
+   * Opens a region that the context at the other end has exported, by the handle that it sent. It can be used until it is
+   * closed, revoked, or this connection ends.
+   *
+   * @throws ERR_HEDDLE_REGION_UNKNOWN (revoked, or forged), ERR_HEDDLE_TIMEOUT, ERR_HEDDLE_CANCELLED, ERR_HEDDLE_FLUSHED,
+   * ERR_HEDDLE_INVALID_ARGUMENT, ERR_HEDDLE_OUT_OF_MEMORY
+   */
+  openRegion(handle: RegionHandle, options: RegionOperationOptions = {}): Promise<RemoteRegion> {
+    return this.regions.open(handle, options);
   }
 
   /** Resolves when no message waits to be sent any more, or the connection has ended. */

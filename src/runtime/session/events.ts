@@ -1,6 +1,8 @@
 import type { HeddleError } from '../../errors.js';
+import type { RegionHandle } from '../memory/region-handle.js';
 import type { Payload } from '../message/payload.js';
 import type { Connection } from './connection.js';
+import type { RegionOperationName } from './remote-region.js';
 import type { Session } from './session.js';
 
 /**
@@ -97,6 +99,24 @@ export type SessionEvent =
       readonly type: 'connection-teardown';
       /** The connection. */
       readonly connection: Connection;
+    }
+  | {
+      /** An operation on a region of the peer has ended, one that this side began; its promise settles likewise. */
+      readonly type: 'region-operation';
+      /** The connection that the region was opened by. */
+      readonly connection: Connection;
+      /** The region. */
+      readonly handle: RegionHandle;
+      /** What was done. */
+      readonly operation: RegionOperationName;
+      /** Where in the region. */
+      readonly offset: number;
+      /** How many bytes it was about. */
+      readonly lengthBytes: number;
+      /** What went wrong; absent when it was done. */
+      readonly error?: HeddleError;
+      /** The `context` that was given with the operation. */
+      readonly context: unknown;
     }
   | {
       /** A message went wrong. */

@@ -35,6 +35,11 @@ export interface InboundOwner {
     onReceipt(reference: number, isForRequest: boolean, accepted: boolean): void;
     onCancelAnswer(requestId: number, answer: number): void;
   };
+  /** Serves and asks about the memory of regions. */
+  readonly regions: {
+    onRequest(code: number, reference: number, block: MemoryBlock, start: number, lengthBytes: number): void;
+    onAnswer(code: number, reference: number, block: MemoryBlock, start: number, lengthBytes: number): void;
+  };
   onFin(): void;
   onFinAck(): void;
   /** The peer's counters arrived: credits came back, or records were acknowledged. */
@@ -232,6 +237,12 @@ export class Inbound {
         break;
       case RecordKind.fragment:
         this.#takeFragment(reference, block, start + messageHeaderBytes, start + length);
+        break;
+      case RecordKind.regionRequest:
+        owner.regions.onRequest(flags, reference, block, start, length);
+        break;
+      case RecordKind.regionAnswer:
+        owner.regions.onAnswer(flags, reference, block, start, length);
         break;
       case RecordKind.ping:
         owner.onPing();

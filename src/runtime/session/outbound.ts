@@ -20,6 +20,8 @@ export interface OutboundOwner {
   onRecordPlaced(record: QueuedRecord, serial: number): void;
   /** A queued record and all its data have been placed. */
   onRecordSent(record: QueuedRecord): void;
+  /** Places what waits about regions, all of it or a little; returns whether anything was placed. */
+  placeRegionRecords(all: boolean): boolean;
   /** A record was dropped before it was placed. */
   onRecordDropped(record: QueuedRecord, status: 'flushed' | 'discarded', error: HeddleError): void;
 }
@@ -181,12 +183,14 @@ export class Outbound extends RecordPlacer {
     // Nothing may come between the fragments of a large message: not even what a callback sends meanwhile.
     this.straightAnswers = false;
     this.straightPosts = false;
+    const hasServed = this.#owner.placeRegionRecords(false);
     if (this.#resendPending() && this.#stream.goOn()) {
       if (this.#drain(this.answers, this.credits.responses)) this.#drain(this.posts, this.credits.posts);
       this.#finishIfEmpty();
     }
     if (this.ledger.isAnnouncementDue) this.announceCredits();
     if (this.#signsOfLife.size > 0) this.#placeSignsOfLife();
+    if (this.#owner.placeRegionRecords(true) || hasServed) this.host.wires.batch(this.wire);
     const idle = !this.#stream.isActive && this.isOnline && !this.retransmitter;
     this.straightAnswers = idle && this.answers.length === 0;
     this.straightPosts = idle && this.posts.length === 0 && !this.#isClosing;

@@ -16,6 +16,7 @@ import {
   referenceWord,
 } from '../message/message-layout.js';
 import type { Connection } from './connection.js';
+import { releaseUnwantedMemory } from './connection-regions.js';
 import type { ConnectionTable } from './connection-table.js';
 import { adoptMoved } from './inbound.js';
 import type { SessionLayer } from './session-layer.js';
@@ -52,7 +53,7 @@ export class RecordRouter implements RecordReceiver {
       }
       connection = this.#connections.get(int32[word + connectionWord]);
       if (connection === undefined || connection.link !== link) {
-        this.#onStrayRecord(link, kind, block, start, int32[word + connectionWord]);
+        this.#onStrayRecord(link, kind, block, start, length, int32[word + connectionWord]);
         return;
       }
       connection.receive(link, kind, block, start, length);
@@ -72,10 +73,18 @@ export class RecordRouter implements RecordReceiver {
   }
 
   /** A record for a connection that is gone: its memory must not be lost, and a peer that does not know must learn of it. */
-  #onStrayRecord(link: Link, kind: number, block: MemoryBlock, start: number, connectionId: number): void {
+  #onStrayRecord(
+    link: Link,
+    kind: number,
+    block: MemoryBlock,
+    start: number,
+    length: number,
+    connectionId: number,
+  ): void {
     const word = start >> 2;
     const kindAndFlags = block.int32[word + kindWord];
     if (kind > lastSequencedKind) {
+      if (kind === RecordKind.regionAnswer) releaseUnwantedMemory(link, this.#layer.pool, block, start, length);
       if (kind === RecordKind.ping) this.#wires.placeReset(this.#wires.wireFor(link), connectionId);
       return;
     }

@@ -1,10 +1,13 @@
 import type { Clock } from '../../clock.js';
 import type { HeddleError } from '../../errors.js';
 import type { Link } from '../../transports/transport.js';
+import type { OpenedMemories } from '../memory/opened-memory.js';
+import type { RegionTable } from '../memory/region-table.js';
 import type { SlabPool } from '../memory/slab-pool.js';
 import type { Codec } from '../message/codec.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
 import type { PendingRequests } from './pending-requests.js';
+import type { OperationWaiter } from './region-client.js';
 
 /** A link as the sessions of one context share it. */
 export interface Wire {
@@ -31,6 +34,12 @@ export interface SessionHost {
   readonly statistics: StatisticsBlock;
   readonly pool: SlabPool;
   readonly pending: PendingRequests;
+  /** The regions that this context has exported. */
+  readonly regions: RegionTable;
+  /** The memory of other contexts' regions that this context has. */
+  readonly openedMemories: OpenedMemories;
+  /** Operations on regions that wait for their owners. */
+  readonly regionOperations: PendingRequests<OperationWaiter>;
   readonly wires: {
     /** Sees to it that what was placed on the wire is published when the turn ends. */
     batch(wire: Wire): void;

@@ -1,6 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Link, RecordReceiver } from '../../transports/transport.js';
+import { OpenedMemories } from '../memory/opened-memory.js';
+import { type RegionHandle, requireRegionHandle } from '../memory/region-handle.js';
+import { type Region, RegionTable } from '../memory/region-table.js';
 import type { SlabPool } from '../memory/slab-pool.js';
 import type { Codec } from '../message/codec.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
@@ -10,8 +14,11 @@ import type { ConnectionParent } from './connection-parent.js';
 import { ConnectionTable } from './connection-table.js';
 import { requireHandlers } from './handlers.js';
 import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from './options.js';
+import { OwnRegion } from './own-region.js';
 import { PendingRequests } from './pending-requests.js';
 import { RecordRouter } from './record-router.js';
+import type { OperationWaiter } from './region-client.js';
+import { type RegionOperationOptions, RemoteRegion } from './remote-region.js';
 import { type ListenOptions, Server } from './server.js';
 import type { SessionHost } from './session-host.js';
 import { SessionTokens } from './session-tokens.js';
@@ -47,6 +54,9 @@ export class SessionLayer implements SessionHost {
   readonly statistics: StatisticsBlock;
   readonly pool: SlabPool;
   readonly pending: PendingRequests;
+  readonly regions: RegionTable;
+  readonly openedMemories = new OpenedMemories();
+  readonly regionOperations: PendingRequests<OperationWaiter>;
   readonly wires: Wires;
   readonly tokens: SessionTokens;
   /** Takes the records of all links. */
@@ -64,6 +74,16 @@ export class SessionLayer implements SessionHost {
     this.statistics = environment.statistics;
     this.pool = environment.pool;
     this.pending = new PendingRequests(environment.clock);
+    this.regionOperations = new PendingRequests(environment.clock);
+    this.regions = new RegionTable({
+      owner: randomBytes(12).toString('base64url'),
+      takeOver: (buffer) => {
+        const { slabId, memory, slot, handle, byteOffset, lengthBytes } = buffer.moveTo(environment.contextId);
+        return environment.pool.adopt(slabId, memory, slot, handle, byteOffset, lengthBytes);
+      },
+      takeSlabId: () => environment.pool.takeSlabId(),
+      onCount: (change) => environment.statistics.add('regionsExported', change),
+    });
     this.wires = new Wires(environment);
     this.tokens = new SessionTokens(environment.secret);
     this.receiver = new RecordRouter(this, this.#table, this.wires);
@@ -87,7 +107,7 @@ export class SessionLayer implements SessionHost {
 
   /** Whether anything is on its way that a peer's or the user's answer will settle. */
   get hasOutstandingWork(): boolean {
-    if (this.pending.count > 0) return true;
+    if (this.pending.count > 0 || this.regionOperations.count > 0) return true;
     for (const connection of this.#table) {
       if (connection.queuedMessages > 0 || connection.isResuming || connection.state === 'init') return true;
     }
@@ -151,6 +171,30 @@ export class SessionLayer implements SessionHost {
     return this.#clients.get(sessionId);
   }
 
+  // ---- regions
+
+  /** See `Context.exportRegion`. */
+  exportRegion(buffer: unknown, rights: unknown): Region {
+    return this.regions.export(buffer, rights);
+  }
+
+  /** See `Context.openRegion`. */
+  async openRegion(handle: RegionHandle, options: RegionOperationOptions): Promise<RemoteRegion> {
+    requireRegionHandle(handle);
+    if (handle.owner === this.regions.owner) return new RemoteRegion(handle, OwnRegion.open(this, handle));
+    let way: Connection | undefined;
+    for (const connection of this.#table) {
+      if (connection.peerContext !== handle.owner || !connection.isOnline) continue;
+      if (way === undefined || connection.link?.sharesMemory) way = connection;
+    }
+    if (way !== undefined) return way.openRegion(handle, options);
+    throw new HeddleError(
+      'ERR_HEDDLE_REGION_UNKNOWN',
+      `no connection of this context leads to the owner of the region: connect to it first (owner=${handle.owner})`,
+      { details: { owner: handle.owner } },
+    );
+  }
+
   /** Closes servers and sessions gracefully. */
   async close(): Promise<void> {
     await Promise.all([...this.#servers].map((server) => server.close()));
@@ -162,6 +206,8 @@ export class SessionLayer implements SessionHost {
     for (const connection of [...this.#table]) connection.destroy();
     this.wires.stopLingering();
     this.pending.stop();
+    this.regionOperations.stop();
+    this.regions.revokeAll();
   }
 
   // ---- for sessions and connections
@@ -195,6 +241,7 @@ export class SessionLayer implements SessionHost {
       receiveDepthMessages: connection.options.receiveDepthMessages,
       receiveDepthBytes: connection.options.receiveDepthBytes,
       initialSerial: 1,
+      context: this.regions.owner,
       resumable: connection.options.reconnectTimeoutMs > 0,
       codec: this.codec.name,
     };

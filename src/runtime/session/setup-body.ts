@@ -18,6 +18,8 @@ export interface SetupBody {
   readonly token?: string;
   /** The URI of the service that is asked for. */
   readonly uri?: string;
+  /** The sender's context, by the name that the handles of its regions carry. */
+  readonly context?: string;
   /** Number of the connection in its session, in the order of asking. */
   readonly index?: number;
   /** The sender's id for the connection: what the receiver writes into records. */
@@ -125,6 +127,7 @@ export function readSetupBody(data: Buffer): { body: SetupBody; privateData: Buf
       sessionId: requiredText(source, 'sessionId', 64),
       token: text(source, 'token', 128),
       uri: text(source, 'uri', maximumUriBytes),
+      context: text(source, 'context', 64),
       index: integer(source, 'index', 0, 1_000_000),
       connectionId: integer(source, 'connectionId', 0, int32Maximum),
       peerConnectionId: integer(source, 'peerConnectionId', 0, int32Maximum),
