@@ -4,27 +4,11 @@ import { messageHeaderBytes, RecordKind } from '../../src/runtime/message/messag
 import type { Connection } from '../../src/runtime/session/connection.js';
 import { readSetupBody, type SetupBody, writeSetupBody } from '../../src/runtime/session/setup-body.js';
 import { MemoryBlock } from '../../src/transports/record.js';
-import { Random } from './random.js';
+import type { Random } from './random.js';
+import { forSeeds, onlySeed } from './seeds.js';
 import { Simulation } from './simulated-clock.js';
 import { SimulatedContext } from './simulated-context.js';
 import { type NetworkConditions, SimulatedNetwork } from './simulated-network.js';
-
-const firstSeed = Number(process.env.HEDDLE_FIRST_SEED ?? 1);
-const onlySeed = process.env.HEDDLE_SEED;
-const scale = Number(process.env.HEDDLE_FUZZ_SCALE ?? 1);
-
-/** Runs `run` with a generator for each seed; a failure names the seed that repeats it. */
-async function forSeeds(count: number, run: (random: Random, seed: number) => Promise<void> | void): Promise<void> {
-  const first = onlySeed === undefined ? firstSeed : Number(onlySeed);
-  const last = onlySeed === undefined ? first + count * scale - 1 : first;
-  for (let seed = first; seed <= last; seed++) {
-    try {
-      await run(new Random(seed), seed);
-    } catch (cause) {
-      throw new Error(`HEDDLE_SEED=${seed} fails: ${(cause as Error).stack}`, { cause });
-    }
-  }
-}
 
 function flipBits(bytes: Uint8Array, random: Random): void {
   for (let flips = random.integer(1, 6); flips > 0 && bytes.length > 0; flips--) {
