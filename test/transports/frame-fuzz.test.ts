@@ -3,8 +3,8 @@ import { HeddleError } from '../../src/errors.js';
 import { decodeCloseRecord, encodeCloseRecord } from '../../src/transports/close-record.js';
 import { frameMagic } from '../../src/transports/frame.js';
 import { FrameReader } from '../../src/transports/frame-reader.js';
+import { decodeHello, encodeHello, helloBytes, listeningSide } from '../../src/transports/hello.js';
 import { alignedRecordBytes, type MemoryBlock } from '../../src/transports/record.js';
-import { decodeHello, encodeHello, helloBytes, listeningSide } from '../../src/transports/tcp/tcp-handshake.js';
 import { buildStream, seededRandom } from './frame-streams.js';
 
 const seed = Number(process.env.HEDDLE_FUZZ_SEED ?? 20_240_917);

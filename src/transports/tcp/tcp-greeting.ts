@@ -12,7 +12,7 @@ import {
   mayBeHello,
   processInstanceId,
   strangerError,
-} from './tcp-handshake.js';
+} from '../hello.js';
 import { socketPeerAddress } from './tcp-link.js';
 
 /** Called once: with an error, or with the peer's hello and what arrived behind it. The socket is paused then. */

@@ -6,12 +6,12 @@ import { framePayloadBytes } from '../frame.js';
 import type { FrameBufferPool, SealedFrame } from '../frame-buffer.js';
 import { FrameReader, type FrameReceiver } from '../frame-reader.js';
 import { type FrameCarrier, FrameWriter } from '../frame-writer.js';
+import type { Hello } from '../hello.js';
+import { formatHostPort } from '../host-uri.js';
 import { nextLinkId } from '../link-id.js';
 import type { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
 import type { Link, TransportHost, TransportOptions } from '../transport.js';
-import type { Hello } from './tcp-handshake.js';
-import { formatHostPort } from './tcp-uri.js';
 
 /** How long a socket whose link has closed may go without progress before it is destroyed. */
 const lingerMs = 2000;

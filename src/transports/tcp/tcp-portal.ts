@@ -1,11 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { networkInterfaces } from 'node:os';
 import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
+import { type Hello, listeningSide } from '../hello.js';
+import { formatHostUri, type HostAddress, reachableHost } from '../host-uri.js';
 import type { Portal, TransportHost, TransportOptions } from '../transport.js';
 import { greet } from './tcp-greeting.js';
-import { type Hello, listeningSide } from './tcp-handshake.js';
-import { formatTcpUri, type TcpAddress } from './tcp-uri.js';
 
 /** Sockets of one portal that may be on their way to a link at a time; more are closed at once. */
 const maximumGreetings = 1024;
@@ -68,7 +67,7 @@ export class TcpPortal implements Portal {
   }
 
   /** Listens. @throws HeddleError `ERR_HEDDLE_ADDRESS_IN_USE`, `ERR_HEDDLE_INVALID_URI` */
-  static async listen(address: TcpAddress, options: TransportOptions, owner: TcpPortalOwner): Promise<TcpPortal> {
+  static async listen(address: HostAddress, options: TransportOptions, owner: TcpPortalOwner): Promise<TcpPortal> {
     let server: Server;
     if (options.tls === undefined) {
       server = createServer({ noDelay: true });
@@ -84,7 +83,7 @@ export class TcpPortal implements Portal {
       });
     });
     const bound = server.address() as { port: number };
-    return new TcpPortal(server, formatTcpUri(reachableHost(address.host), bound.port), options, owner);
+    return new TcpPortal(server, formatHostUri('tcp', reachableHost(address.host), bound.port), options, owner);
   }
 
   /** Lets the portal keep the process alive, as it does from the start. */
@@ -140,19 +139,8 @@ export class TcpPortal implements Portal {
 
 function ignore(): void {}
 
-/** The host by which others reach a listener that is bound to `host`. */
-function reachableHost(host: string): string {
-  if (host !== '*' && host !== '0.0.0.0' && host !== '::') return host;
-  const external = Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter((address) => !address.internal && !address.address.startsWith('fe80:'));
-  const wanted = host === '::' ? 'IPv6' : 'IPv4';
-  const found = external.find((address) => address.family === wanted) ?? (host === '*' ? external[0] : undefined);
-  return found?.address ?? (host === '::' ? '::1' : '127.0.0.1');
-}
-
-function listenError(address: TcpAddress, cause: Error & { code?: string }): HeddleError {
-  const uri = formatTcpUri(address.host, address.port);
+function listenError(address: HostAddress, cause: Error & { code?: string }): HeddleError {
+  const uri = formatHostUri('tcp', address.host, address.port);
   const details = { uri, systemCode: cause.code };
   if (cause.code === 'EADDRINUSE') {
     const message = `another program or portal listens at ${uri}: choose another port, or 0 for any that is free`;

@@ -3,12 +3,12 @@ import { HeddleError, requireInteger } from '../../errors.js';
 import { frameHeaderBytes, framePayloadBytes, maximumFrameRecordBytes } from '../frame.js';
 import { FrameBufferPool } from '../frame-buffer.js';
 import { minimumFramePayloadBytes } from '../frame-writer.js';
+import { connectingSide, type Hello } from '../hello.js';
+import { formatHostPort, formatHostUri, type HostAddress, parseHostUri } from '../host-uri.js';
 import type { Portal, Transport, TransportHost, TransportOptions } from '../transport.js';
 import { greet } from './tcp-greeting.js';
-import { connectingSide, type Hello } from './tcp-handshake.js';
 import { TcpLink } from './tcp-link.js';
 import { TcpPortal, type TcpPortalOwner } from './tcp-portal.js';
-import { formatHostPort, formatTcpUri, parseTcpUri, type TcpAddress } from './tcp-uri.js';
 
 const maximumTimeoutMs = 2 ** 31 - 1;
 
@@ -41,7 +41,7 @@ export class TcpTransport implements Transport, TcpPortalOwner {
   async listen(uri: string, options: TransportOptions): Promise<Portal> {
     this.#requireOpen();
     checkOptions(options);
-    const portal = await TcpPortal.listen(parseTcpUri(uri, 'listen'), options, this);
+    const portal = await TcpPortal.listen(parseHostUri('tcp', uri, 'listen'), options, this);
     if (this.#closed) {
       await portal.close();
       this.#requireOpen();
@@ -53,7 +53,7 @@ export class TcpTransport implements Transport, TcpPortalOwner {
   async connect(uri: string, options: TransportOptions): Promise<TcpLink> {
     this.#requireOpen();
     checkOptions(options);
-    const address = parseTcpUri(uri, 'connect');
+    const address = parseHostUri('tcp', uri, 'connect');
     const key = this.#addressKey(address, options.tls);
     const shared = this.#linksByAddress.get(key);
     if (shared !== undefined) return shared;
@@ -110,7 +110,7 @@ export class TcpTransport implements Transport, TcpPortalOwner {
     this.#portals.delete(portal);
   }
 
-  async #open(address: TcpAddress, options: TransportOptions, onGone: () => void): Promise<TcpLink> {
+  async #open(address: HostAddress, options: TransportOptions, onGone: () => void): Promise<TcpLink> {
     try {
       // Awaits in any case: a failure must find the promise of this call in the map.
       const tls = await (options.tls === undefined ? undefined : import('node:tls'));
@@ -136,7 +136,7 @@ export class TcpTransport implements Transport, TcpPortalOwner {
   /** Waits until the peer has said hello. Within `connectTimeoutMs` the promise settles. */
   #connected(
     socket: Socket,
-    address: TcpAddress,
+    address: HostAddress,
     options: TransportOptions,
     usesTls: boolean,
   ): Promise<{ peer: Hello; rest: Buffer }> {
@@ -207,7 +207,7 @@ export class TcpTransport implements Transport, TcpPortalOwner {
     });
   }
 
-  #addressKey(address: TcpAddress, tls: object | undefined): string {
+  #addressKey(address: HostAddress, tls: object | undefined): string {
     if (tls === undefined) return formatHostPort(address.host, address.port);
     let number = this.#tlsNumbers.get(tls);
     if (number === undefined) {
@@ -232,8 +232,8 @@ function checkOptions(options: TransportOptions): void {
   requireInteger('socketBufferBytes', options.socketBufferBytes, minimumFramePayloadBytes, 2 ** 30);
 }
 
-function timeoutError(address: TcpAddress, options: TransportOptions): HeddleError {
-  const uri = formatTcpUri(address.host, address.port);
+function timeoutError(address: HostAddress, options: TransportOptions): HeddleError {
+  const uri = formatHostUri('tcp', address.host, address.port);
   const { connectTimeoutMs } = options;
   return new HeddleError(
     'ERR_HEDDLE_TIMEOUT',
@@ -243,8 +243,8 @@ function timeoutError(address: TcpAddress, options: TransportOptions): HeddleErr
   );
 }
 
-function refusedError(address: TcpAddress, cause: SystemError): HeddleError {
-  const uri = formatTcpUri(address.host, address.port);
+function refusedError(address: HostAddress, cause: SystemError): HeddleError {
+  const uri = formatHostUri('tcp', address.host, address.port);
   return new HeddleError(
     'ERR_HEDDLE_REFUSED',
     `nothing that could be reached listens at ${uri}: start the service first, and look at host and port ` +
@@ -253,8 +253,8 @@ function refusedError(address: TcpAddress, cause: SystemError): HeddleError {
   );
 }
 
-function connectError(address: TcpAddress, usesTls: boolean, cause: SystemError): HeddleError {
-  const uri = formatTcpUri(address.host, address.port);
+function connectError(address: HostAddress, usesTls: boolean, cause: SystemError): HeddleError {
+  const uri = formatHostUri('tcp', address.host, address.port);
   const details = { uri, systemCode: cause.code };
   if (cause.code === 'ETIMEDOUT') {
     const message = `${uri} did not answer in the time that the system gives; does a firewall drop packets?`;

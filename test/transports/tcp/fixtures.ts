@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { encodeHello } from '../../../src/transports/tcp/tcp-handshake.js';
+import { encodeHello } from '../../../src/transports/hello.js';
 import type { TcpLink } from '../../../src/transports/tcp/tcp-link.js';
 import type { TransportOptions } from '../../../src/transports/transport.js';
 import { RecordingHost, sendRecord, testOptions } from './recording-host.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import test from 'ava';
-import { helloBytes } from '../../../src/transports/tcp/tcp-handshake.js';
+import { helloBytes } from '../../../src/transports/hello.js';
 import { buildStream } from '../frame-streams.js';
 import { goodHello, linkedPair, newHost, rawListener, rawSocket } from './fixtures.js';
 import { sendRecord, testOptions } from './recording-host.js';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { formatTcpUri, parseTcpUri } from '../../../src/transports/tcp/tcp-uri.js';
+import { formatHostUri, parseHostUri } from '../../src/transports/host-uri.js';
 
 const good: [string, 'listen' | 'connect', string, number][] = [
   ['tcp://127.0.0.1:7000', 'connect', '127.0.0.1', 7000],
@@ -17,10 +17,10 @@ const good: [string, 'listen' | 'connect', string, number][] = [
 
 for (const [uri, use, host, port] of good) {
   test(`${use} ${uri}`, (t) => {
-    const address = parseTcpUri(uri, use);
+    const address = parseHostUri('tcp', uri, use);
     t.is(address.host, host);
     t.is(address.port, port);
-    if (host !== '*') t.is(parseTcpUri(formatTcpUri(host, port), 'listen').host, host);
+    if (host !== '*') t.is(parseHostUri('tcp', formatHostUri('tcp', host, port), 'listen').host, host);
   });
 }
 
@@ -47,7 +47,7 @@ const bad: [string, 'listen' | 'connect'][] = [
 
 for (const [uri, use] of bad) {
   test(`refused: ${use} ${JSON.stringify(uri)}`, (t) => {
-    const error = t.throws(() => parseTcpUri(uri, use), { code: 'ERR_HEDDLE_INVALID_URI' });
+    const error = t.throws(() => parseHostUri('tcp', uri, use), { code: 'ERR_HEDDLE_INVALID_URI' });
     t.regex(error?.message ?? '', /uri="/);
   });
 }

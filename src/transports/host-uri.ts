@@ -1,8 +1,9 @@
 import { isIP } from 'node:net';
-import { HeddleError } from '../../errors.js';
+import { networkInterfaces } from 'node:os';
+import { HeddleError } from '../errors.js';
 
-/** Where a `tcp:` portal URI points to. */
-export interface TcpAddress {
+/** Where a portal URI with host and port points to: `tcp:` and `rdma:`. */
+export interface HostAddress {
   /** The address to bind or to connect to: an IP address, a host name in lower case, or `*` for all interfaces. */
   readonly host: string;
   readonly port: number;
@@ -10,20 +11,22 @@ export interface TcpAddress {
   readonly name: string;
 }
 
-const rightForm = 'write tcp://host:port, as in tcp://localhost:7000, tcp://192.0.2.1:7000 or tcp://[::1]:7000';
-const uriPattern = /^tcp:\/\/(\[[^\]]*\]|[^:/?#@[\]]*):(\d{1,5})(?:[/?#].*)?$/i;
+const uriPattern = /^([a-z]+):\/\/(\[[^\]]*\]|[^:/?#@[\]]*):(\d{1,5})(?:[/?#].*)?$/i;
 const hostNamePattern = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/;
 
 /**
- * Takes a `tcp:` URI apart. `localhost` and an empty host mean the IPv4 loopback address; `*` means all interfaces.
+ * Takes a URI of `scheme` apart. `localhost` and an empty host mean the IPv4 loopback address; `*` means all interfaces.
  * A path behind the port names a service and does not matter here.
  * @throws HeddleError `ERR_HEDDLE_INVALID_URI`
  */
-export function parseTcpUri(uri: string, use: 'listen' | 'connect'): TcpAddress {
+export function parseHostUri(scheme: string, uri: string, use: 'listen' | 'connect'): HostAddress {
+  const rightForm =
+    `write ${scheme}://host:port, as in ${scheme}://localhost:7000, ${scheme}://192.0.2.1:7000 or ` +
+    `${scheme}://[::1]:7000`;
   const match = uriPattern.exec(uri);
-  if (match === null) throw invalidUri(uri, rightForm);
-  const written = match[1]!.toLowerCase();
-  const port = Number(match[2]);
+  if (match === null || match[1]!.toLowerCase() !== scheme) throw invalidUri(uri, rightForm);
+  const written = match[2]!.toLowerCase();
+  const port = Number(match[3]);
   if (port > 65535) throw invalidUri(uri, `the port must be at most 65535: ${rightForm}`);
   if (use === 'connect' && port === 0) {
     throw invalidUri(uri, 'port 0 lets a listener choose; to connect, use the port in the uri of the portal');
@@ -55,9 +58,20 @@ export function formatHostPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The inverse of {@link parseTcpUri}. */
-export function formatTcpUri(host: string, port: number): string {
-  return `tcp://${formatHostPort(host, port)}`;
+/** The inverse of {@link parseHostUri}. */
+export function formatHostUri(scheme: string, host: string, port: number): string {
+  return `${scheme}://${formatHostPort(host, port)}`;
+}
+
+/** The host by which others reach a listener that is bound to `host`. */
+export function reachableHost(host: string): string {
+  if (host !== '*' && host !== '0.0.0.0' && host !== '::') return host;
+  const external = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter((address) => !address.internal && !address.address.startsWith('fe80:'));
+  const wanted = host === '::' ? 'IPv6' : 'IPv4';
+  const found = external.find((address) => address.family === wanted) ?? (host === '*' ? external[0] : undefined);
+  return found?.address ?? (host === '::' ? '::1' : '127.0.0.1');
 }
 
 function invalidUri(uri: string, advice: string): HeddleError {

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
-import { HeddleError } from '../../errors.js';
-import { frameVersion } from '../frame.js';
+import { HeddleError } from '../errors.js';
+import { frameVersion } from './frame.js';
 
 /**
- * The hello: the first bytes each way on a socket, the connecting side's first. Its 32 bytes keep the frames behind it
- * aligned.
+ * The hello: the first bytes each way on a socket, or the first active message, the connecting side's first. Its 32 bytes
+ * keep the frames behind it aligned.
  *
  * ```
  *   0                 8           10         12             16                            32

@@ -1,0 +1,49 @@
+#include "ucx_context.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+
+#include "memory_stream.h"
+
+namespace heddle {
+
+UcxContext::UcxContext(const UcxLibrary& library, bool with_one_sided) : ucx(library), one_sided(with_one_sided) {
+  ucp_config_t* config = nullptr;
+  ucs_status_t status = ucx.ucp_config_read(nullptr, nullptr, &config);
+  if (status != UCS_OK) throw UcxError(status, "UCX could not read its configuration from the environment");
+  // Unreliable datagrams abort the process in UCX 1.13, and nothing here needs them: connections are set up by listeners.
+  if (std::getenv("UCX_TLS") == nullptr) ucx.ucp_config_modify(config, "TLS", "^ud_verbs");
+
+  ucp_params_t params = {};
+  params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED;
+  params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
+  // Without a device UCX carries one-sided operations out in software, at any address that a peer names: so only on request.
+  if (one_sided) params.features |= UCP_FEATURE_RMA | UCP_FEATURE_AMO32 | UCP_FEATURE_AMO64;
+  params.mt_workers_shared = 1;
+  status = ucx.ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &params, config, &handle);
+  ucx.ucp_config_release(config);
+  if (status != UCS_OK) throw UcxError(status, "UCX could not start; do the UCX_ variables name devices that exist?");
+}
+
+UcxContext::~UcxContext() { ucx.ucp_cleanup(handle); }
+
+std::shared_ptr<UcxContext> UcxContext::Acquire(bool one_sided) {
+  static std::mutex mutex;
+  static std::weak_ptr<UcxContext> shared;
+  std::lock_guard<std::mutex> lock(mutex);
+  std::shared_ptr<UcxContext> context = shared.lock();
+  if (context == nullptr) {
+    context.reset(new UcxContext(UcxLibrary::Get(), one_sided));
+    shared = context;
+  }
+  return context;
+}
+
+std::string UcxContext::Describe() const {
+  MemoryStream stream;
+  ucx.ucp_context_print_info(handle, stream.file());
+  return stream.Take();
+}
+
+}  // namespace heddle

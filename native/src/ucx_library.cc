@@ -1,0 +1,69 @@
+#include "ucx_library.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <mutex>
+
+namespace heddle {
+namespace {
+
+constexpr unsigned kOldestMajor = 1;
+constexpr unsigned kOldestMinor = 13;
+
+void* OpenLibrary(const char* name) {
+  void* handle = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (handle == nullptr) throw UcxUnavailable(dlerror());
+  return handle;
+}
+
+template <typename Function>
+void Find(void* handle, const char* name, Function* function) {
+  *function = reinterpret_cast<Function>(dlsym(handle, name));
+  if (*function == nullptr) throw UcxUnavailable(std::string("this UCX is too old, it lacks ") + name);
+}
+
+/**
+ * Has to stand before the library is loaded: its constructor reads it.
+ * - Signal handlers of UCX would end the process where V8 expects to turn a trap of WebAssembly into an exception.
+ * - The memory hooks patch mmap and munmap in the running process. Memory is registered by hand here, so nothing needs them.
+ * - Messages of UCX go to the program's standard output. What matters is reported as coded errors.
+ */
+void PrepareEnvironment() {
+  setenv("UCX_ERROR_SIGNALS", "", 1);
+  setenv("UCX_HANDLE_ERRORS", "none", 1);
+  setenv("UCX_MEM_EVENTS", "n", 1);
+  setenv("UCX_MEM_MMAP_HOOK_MODE", "none", 1);
+  setenv("UCX_LOG_LEVEL", "fatal", 0);
+  setenv("UCX_WARN_UNUSED_ENV_VARS", "n", 0);
+}
+
+UcxLibrary* Load() {
+  PrepareEnvironment();
+  static UcxLibrary library;
+  void* ucp = OpenLibrary("libucp.so.0");
+  void* ucs = OpenLibrary("libucs.so.0");
+#define HEDDLE_FIND(name) Find(ucp, #name, &library.name);
+  HEDDLE_UCP_FUNCTIONS(HEDDLE_FIND)
+#undef HEDDLE_FIND
+  Find(ucs, "ucs_status_string", &library.ucs_status_string);
+  unsigned release = 0;
+  library.ucp_get_version(&library.major, &library.minor, &release);
+  if (library.major != kOldestMajor || library.minor < kOldestMinor) {
+    throw UcxUnavailable(std::string("UCX ") + library.ucp_get_version_string() + " was found, and 1.13 or newer is needed");
+  }
+  return &library;
+}
+
+}  // namespace
+
+const UcxLibrary& UcxLibrary::Get() {
+  static std::mutex mutex;
+  static UcxLibrary* loaded = nullptr;
+  std::lock_guard<std::mutex> lock(mutex);
+  // A failure is not remembered: the library may be installed while the process runs.
+  if (loaded == nullptr) loaded = Load();
+  return *loaded;
+}
+
+}  // namespace heddle
