@@ -16,7 +16,7 @@ const clientCount = 4;
 
 const moduleUrl = (role: string) => new URL(`./multi-threaded-hello-${role}.js`, import.meta.url);
 // A portal needs an address of its own: a further name in shared memory, a free port on tcp.
-const portalUri = (number: number) => (uri.startsWith('tcp:') ? uri.replace(/:\d+$/, ':0') : `${uri}/${number}`);
+const portalUri = (number: number) => (!uri.startsWith('shm:') ? uri.replace(/:\d+$/, ':0') : `${uri}/${number}`);
 const count = (number: number) => Math.round(number).toLocaleString('en-US');
 
 const node = createNode();

@@ -14,6 +14,14 @@ export const systemPackages = [
     isPresent: () => runs('gcc', ['-E', '-x', 'c', '-'], '#include <stdio.h>\n'),
   },
   { name: 'curl', purpose: 'a client of the example services', isPresent: () => runs('curl', ['--version']) },
+  {
+    name: 'libucx-dev',
+    purpose: "UCX and its headers, for the rdma transport's native part",
+    isPresent: () => runs('gcc', ['-E', '-x', 'c', '-'], '#include <ucp/api/ucp.h>\n'),
+  },
+  { name: 'g++', purpose: 'compiles the native part', isPresent: () => runs('g++', ['--version']) },
+  { name: 'make', purpose: 'builds the native part', isPresent: () => runs('make', ['--version']) },
+  { name: 'python3', purpose: 'node-gyp runs on it', isPresent: () => runs('python3', ['--version']) },
 ];
 
 /** Whether `command` starts and exits with 0 when given `input`. */

@@ -1,9 +1,10 @@
 /**
  * Sees to it that the tools are there that tests start from the operating system. As root on a system with apt-get
  * it installs what is missing; elsewhere it says what to install, and fails: a test never skips itself for the lack
- * of a tool. Runs before every `npm test`, and takes milliseconds when nothing is missing.
+ * of a tool. Builds the native part when it is not current. Runs before every `npm test`, and takes milliseconds when nothing is missing.
  */
 import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
 import { runs, systemPackages } from './system-packages.mjs';
 
 const missing = systemPackages.filter((entry) => !entry.isPresent());
@@ -23,6 +24,18 @@ if (missing.length > 0) {
 
   const stillMissing = systemPackages.filter((entry) => !entry.isPresent()).map(({ name }) => name);
   if (stillMissing.length > 0) fail(`apt-get installed them, and yet these do not run: ${stillMissing.join(', ')}`);
+}
+
+if (!isNativeCurrent()) {
+  const { status } = spawnSync(process.execPath, ['native/build.mjs'], { stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
+
+/** Whether the native part is built, from the sources as they are. */
+function isNativeCurrent() {
+  const built = statSync('native/build/Release/heddle_rdma.node', { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ['native/binding.gyp', ...readdirSync('native/src').map((name) => `native/src/${name}`)];
+  return sources.every((path) => statSync(path).mtimeMs <= built);
 }
 
 function aptGet(...args) {

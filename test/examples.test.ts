@@ -6,7 +6,7 @@ import { runProgram } from './support/run-program.js';
 
 /** What each example says, on either transport. A new example needs an entry. */
 const outputs: Record<string, readonly (string | RegExp)[]> = {
-  hello: ['Hello, world!', 'Hello, warp!', 'Hello, weft!', /^answered by hello-server-\d+ at (shm|tcp):\/\//m],
+  hello: ['Hello, world!', 'Hello, warp!', 'Hello, weft!', /^answered by hello-server-\d+ at (shm|tcp|rdma):\/\//m],
   'multi-threaded-hello': [
     /leads to 2 server contexts/,
     /client-3 was served by server-[01]: [\d,]+ requests a second/,
@@ -63,8 +63,8 @@ test('every example is known here', (t) => {
 });
 
 for (const name of Object.keys(outputs)) {
-  for (const uri of ['shm://examples', 'tcp://127.0.0.1:0']) {
-    test(`${name} over ${uri.slice(0, 3)}`, async (t) => {
+  for (const uri of ['shm://examples', 'tcp://127.0.0.1:0', 'rdma://127.0.0.1:0']) {
+    test(`${name} over ${uri.split(':')[0]}`, async (t) => {
       const script = join('dist/examples', `${name}.js`);
       const { exitCode, stdout, stderr } = await runProgram(script, [uri, ...(furtherArguments[name] ?? [])]);
       t.is(stderr, '', 'an example warns of nothing, and leaks nothing');

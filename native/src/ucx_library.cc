@@ -34,6 +34,8 @@ void PrepareEnvironment() {
   setenv("UCX_HANDLE_ERRORS", "none", 1);
   setenv("UCX_MEM_EVENTS", "n", 1);
   setenv("UCX_MEM_MMAP_HOOK_MODE", "none", 1);
+  // A portal can be opened again at once at an address where one was closed.
+  setenv("UCX_CM_REUSEADDR", "y", 0);
   setenv("UCX_LOG_LEVEL", "fatal", 0);
   setenv("UCX_WARN_UNUSED_ENV_VARS", "n", 0);
 }

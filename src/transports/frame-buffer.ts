@@ -39,20 +39,24 @@ export class FrameBufferPool {
   readonly #free: FrameBuffer[] = [];
   readonly #maximumFree: number;
   readonly #allocate: (lengthBytes: number) => MemoryBlock;
+  readonly #release: ((block: MemoryBlock) => void) | undefined;
 
   /**
    * @param capacityBytes bytes of each buffer, a multiple of 8
    * @param retainedBytes how much unused memory the pool keeps at the most
-   * @param allocate where the memory comes from; registered slabs for one
+   * @param allocate where the memory comes from; memory that a device knows for one
+   * @param release told of memory that the pool lets go of
    */
   constructor(
     capacityBytes: number,
     retainedBytes = 4 * 1024 * 1024,
     allocate: (lengthBytes: number) => MemoryBlock = (lengthBytes) => new MemoryBlock(new ArrayBuffer(lengthBytes)),
+    release?: (block: MemoryBlock) => void,
   ) {
     this.capacityBytes = capacityBytes;
     this.#maximumFree = Math.max(1, Math.floor(retainedBytes / capacityBytes));
     this.#allocate = allocate;
+    this.#release = release;
   }
 
   /** Buffers that lie unused in the pool. */
@@ -67,5 +71,6 @@ export class FrameBufferPool {
   /** Takes back a buffer that nothing refers to any more. */
   recycle(buffer: FrameBuffer): void {
     if (this.#free.length < this.#maximumFree) this.#free.push(buffer);
+    else this.#release?.(buffer.block);
   }
 }

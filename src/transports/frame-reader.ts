@@ -103,6 +103,22 @@ export class FrameReader {
     return this.#error;
   }
 
+  /**
+   * Takes a frame that lies whole, 8-byte aligned, from `start` to `end` of `block`: for transports that carry each frame
+   * in a message of its own. Returns and throws as {@link push} does.
+   */
+  pushFrame(block: MemoryBlock, start: number, end: number): HeddleError | undefined {
+    const consumed = this.#parse(block, start, end);
+    if (!this.#stopped && (consumed !== end - start || this.#frameRemaining !== 0)) {
+      this.#fail('a message does not hold exactly one frame or more', {
+        messageBytes: end - start,
+        frameRemaining: this.#frameRemaining,
+      });
+    }
+    this.#streamBytes += end - start;
+    return this.#error;
+  }
+
   /** Copies bytes behind the pending ones and reads what has become whole. Returns how many bytes it took. */
   #reassemble(chunk: Buffer, offset: number, address: number, available: number): number {
     const pending = this.#pendingBytes;

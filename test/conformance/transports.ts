@@ -1,3 +1,4 @@
+import { RdmaProxy } from './rdma-proxy.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 /** A wire that a test can cut, put between a client and a portal. */
@@ -45,6 +46,17 @@ export const transports = {
       return proxy.uri;
     },
     wire: (portalUri) => TcpProxy.to(portalUri),
+    sharesMemory: false,
+  },
+  rdma: {
+    name: 'rdma',
+    portal: () => 'rdma://127.0.0.1:0',
+    nowhere: async () => {
+      const proxy = await TcpProxy.to('tcp://127.0.0.1:1');
+      await proxy.close();
+      return proxy.uri.replace('tcp:', 'rdma:');
+    },
+    wire: (portalUri) => RdmaProxy.to(portalUri),
     sharesMemory: false,
   },
 } satisfies Record<string, TestedTransport>;

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { systemClock } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
+import { RdmaTransport } from '../../transports/rdma/rdma-transport.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
 import { TcpTransport } from '../../transports/tcp/tcp-transport.js';
@@ -72,6 +73,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   readonly #transports: ReadonlyMap<string, Transport>;
   readonly #transportList: readonly Transport[];
   readonly #shm: ShmTransport;
+  readonly #rdma: RdmaTransport;
   readonly #activity: Int32Array;
   readonly #outstandingWork: (() => boolean)[] = [];
   #options: ContextOptions;
@@ -142,9 +144,11 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     };
     this.#shm = new ShmTransport(host, init.shm);
     const tcp = new TcpTransport(host);
+    this.#rdma = new RdmaTransport(host);
     this.#transports = new Map<string, Transport>([
       [this.#shm.scheme, this.#shm],
       [tcp.scheme, tcp],
+      [this.#rdma.scheme, this.#rdma],
     ]);
     this.#transportList = [...this.#transports.values()];
     this.#dutyCycle.start();
@@ -308,7 +312,12 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * sleeping context has not been woken for yet, and its event loop does not show them.
    */
   hasOutstandingWork(): boolean {
-    return this.#shm.hasWork() || this.#sessions.hasOutstandingWork || this.#outstandingWork.some((probe) => probe());
+    return (
+      this.#shm.hasWork() ||
+      this.#rdma.isInUse ||
+      this.#sessions.hasOutstandingWork ||
+      this.#outstandingWork.some((probe) => probe())
+    );
   }
 
   /** @internal */
