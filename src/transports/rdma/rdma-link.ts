@@ -131,6 +131,10 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
     throw noSharedMemory();
   }
 
+  forgetSlab(): void {
+    throw noSharedMemory();
+  }
+
   close(error?: HeddleError): void {
     if (!this.isOpen) return;
     let reason = error;
