@@ -21,6 +21,26 @@ export {
 } from './runtime/actors/definition.js';
 export type { ActorLifeMessage, MessageTraceMessage } from './runtime/actors/diagnostics.js';
 export type { Group } from './runtime/actors/group.js';
+export type { MachineInspector } from './runtime/actors/machines/inspect.js';
+export {
+  defineMachineActor,
+  type MachineActorSpecification,
+  type MachinePersistence,
+} from './runtime/actors/machines/machine-actor.js';
+export type {
+  MachineMessages,
+  MachineState,
+  ObservableMessages,
+  StateOf,
+} from './runtime/actors/machines/machine-types.js';
+export {
+  currentState,
+  type ObserveOptions,
+  observe,
+  outputOf,
+  type StateObserver,
+  type StateSubscription,
+} from './runtime/actors/machines/observe.js';
 export type { MailboxOptions, OverflowPolicy } from './runtime/actors/mailbox-options.js';
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
 export type { Placement, SpawnOptions } from './runtime/actors/placement.js';

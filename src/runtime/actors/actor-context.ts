@@ -15,6 +15,11 @@ export class ActorContext {
     this.#cell = cell;
   }
 
+  /** @internal */
+  get cell(): Cell {
+    return this.#cell;
+  }
+
   /** The actor's own ref, to be sent to others. Give the messages it takes to have it typed. */
   // biome-ignore lint/suspicious/noExplicitAny: an actor knows its own messages
   get self(): ActorRef<any> {

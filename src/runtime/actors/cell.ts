@@ -12,7 +12,7 @@ import { Inbox } from './inbox.js';
 import type { EntryName, Mailbox, Origin } from './mailbox.js';
 import { mailboxOptionsWith } from './mailbox-options.js';
 import { Ref } from './ref.js';
-import { callSignalHandler, signals } from './signals.js';
+import { callReceive, callSignalHandler, signals } from './signals.js';
 import { type Directive, supervisionWith } from './supervision.js';
 import { Timers } from './timers.js';
 import type { TerminationReason } from './types.js';
@@ -206,15 +206,10 @@ export class Cell {
   }
 
   #call(handler: Handler | undefined, payload: unknown, taken: Mailbox): unknown {
-    if (handler === undefined) return this.#receive(taken);
+    if (handler === undefined) return callReceive(this.#specification, this.#state, taken, this);
     const { asyncHandlers } = this.host;
     if (asyncHandlers === undefined) return handler(this.#state, payload, this.context);
     return asyncHandlers.call(this, handler, this.#state, payload);
-  }
-
-  #receive({ name, payload, origin }: Mailbox): unknown {
-    if (this.#specification.receive === undefined) return this.inbox.refuseUnknown(name as string, payload, origin);
-    return this.#specification.receive(this.#state, name as string, payload, this.context);
   }
 
   /** Apart, since a function that makes closures allocates for them, even when it makes none. */

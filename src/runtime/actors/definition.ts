@@ -58,7 +58,7 @@ export interface ActorSpecification<S, A, H> {
   onTerminated?(state: S, termination: Termination, actor: ActorContext): unknown;
   /** The actor stops, or is about to restart: the last chance to let go of what the state holds. */
   onStop?(state: S, reason: 'stopped' | 'restarted' | 'failed', actor: ActorContext): void | Promise<void>;
-  /** @internal Takes messages for which there is no handler. */
+  /** @internal Takes messages for which there is no handler; returns {@link unhandled} for what it does not take either. */
   receive?(state: S, name: string, payload: unknown, actor: ActorContext): unknown;
 }
 
@@ -87,6 +87,9 @@ export type AnyDefinition = ActorDefinition<any, any>;
 
 /** The type of refs to actors of a definition: `RefOf<typeof Counter>`. */
 export type RefOf<D extends AnyDefinition> = D extends ActorDefinition<infer _A, infer M> ? ActorRef<M> : never;
+
+/** What `receive` returns for a message that it does not take. */
+export const unhandled = Symbol('unhandled');
 
 /** Throw it to refuse a message: who asks gets the error, and the actor goes on as if nothing had happened. */
 export class Refusal extends Error {

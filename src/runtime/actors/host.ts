@@ -28,7 +28,7 @@ import { firstRemotePlace } from './remote-places.js';
 import { RunQueue } from './run-queue.js';
 import { signals } from './signals.js';
 import { Spawner } from './spawner.js';
-import type { Directive } from './supervision.js';
+import { type Directive, supervisionWith } from './supervision.js';
 import type { AskOptions, TerminationReason } from './types.js';
 import { Watches } from './watches.js';
 import { describeError } from './wire-error.js';
@@ -61,6 +61,10 @@ export class ActorHost {
   readonly root: Family;
   /** Knows whose async handler runs; undefined when that is not to be known. */
   readonly asyncHandlers: AsyncHandlers | undefined;
+  /** The runtime's own actors: what stands behind subscriptions and proxies. */
+  readonly internals: Family;
+  /** Told of each context that is there again, as another thread. */
+  readonly placeListeners = new Set<(place: number) => void>();
   /** Families with children in other contexts. */
   readonly remoteFamilies = new Set<Family>();
   /** The actor whose handler runs. */
@@ -96,6 +100,7 @@ export class ActorHost {
     this.spawner = new Spawner(this);
     this.deadLetters = new DeadLetters(options.onDeadLetter);
     this.root = new Family(this, options.supervision, undefined);
+    this.internals = new Family(this, supervisionWith({ decide: () => 'stop' }), undefined);
     this.#messages = new HostMessages(this);
     this.registry = new Registry(this);
     registerCodecAs(
@@ -390,6 +395,7 @@ export class ActorHost {
     const error = this.lost(place.place);
     if (place.status === 'up') {
       this.watches.onPlaceUp(place.place);
+      for (const listener of [...this.placeListeners]) listener(place.place);
       return;
     }
     this.links.lose(place.place, error);

@@ -27,6 +27,7 @@ export class Registry {
   readonly #names = new Map<string, Ref>();
   readonly #groups = new Map<string, readonly Ref[]>();
   readonly #listeners = new Map<string, Map<NameListener, unknown>>();
+  readonly #groupListeners = new Map<string, Set<() => void>>();
   /** By actor: what the main context watches it for. */
   readonly #entries = new Map<
     string,
@@ -88,6 +89,20 @@ export class Registry {
   /** The members of a group, in the order in which they joined. */
   members(group: string): readonly Ref[] {
     return this.#groups.get(group) ?? [];
+  }
+
+  /** Calls back whenever the group has other members. Returns what ends it. */
+  onGroup(group: string, listener: () => void): () => void {
+    let listeners = this.#groupListeners.get(group);
+    if (listeners === undefined) {
+      listeners = new Set();
+      this.#groupListeners.set(group, listeners);
+    }
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#groupListeners.get(group) === listeners) this.#groupListeners.delete(group);
+    };
   }
 
   async join(group: string, ref: Ref): Promise<void> {
@@ -195,6 +210,7 @@ export class Registry {
     if (update.did === 'group') {
       if (update.members.length === 0) this.#groups.delete(name);
       else this.#groups.set(name, update.members);
+      for (const listener of [...(this.#groupListeners.get(name) ?? [])]) listener();
       return;
     }
     if (update.ref === undefined) this.#names.delete(name);

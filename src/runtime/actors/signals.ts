@@ -1,5 +1,7 @@
 import type { ActorContext } from './actor-context.js';
-import type { ActorSpecification, Handlers } from './definition.js';
+import type { Cell } from './cell.js';
+import { type ActorSpecification, type Handlers, unhandled } from './definition.js';
+import type { Mailbox } from './mailbox.js';
 import type { Termination } from './types.js';
 
 /** Signals: entries of the mailbox that the runtime itself puts there, so that they keep the order. */
@@ -19,4 +21,17 @@ export function callSignalHandler(
 ): unknown {
   if (name === signals.terminated) return specification.onTerminated?.(state, payload as Termination, actor);
   return specification.onReceiveTimeout?.(state, actor);
+}
+
+/** Has the definition take a message for which it has no handler; where it does not either, the sender learns of it. */
+export function callReceive(
+  specification: ActorSpecification<unknown, unknown, Handlers<unknown>>,
+  state: unknown,
+  { name, payload, origin }: Mailbox,
+  { inbox, context }: Cell,
+): unknown {
+  const message = name as string;
+  const result =
+    specification.receive === undefined ? unhandled : specification.receive(state, message, payload, context);
+  return result === unhandled ? inbox.refuseUnknown(message, payload, origin) : result;
 }

@@ -12,6 +12,7 @@ import { Group } from './group.js';
 import { ActorHost, codecKeyOf } from './host.js';
 import type { HostPost } from './host-messages.js';
 import type { HostParts } from './host-options.js';
+import { inspectMachines, type MachineInspector } from './machines/inspect.js';
 import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
 import { mainPlace, Places } from './places.js';
 import { Pool, type PoolOptions } from './pool.js';
@@ -49,6 +50,8 @@ export interface SystemOptions {
    * alone; an empty list leaves them all to the program.
    */
   readonly signals?: readonly NodeJS.Signals[] | undefined;
+  /** Is told what all XState machines of the system do, from the first on: see {@link ActorSystem.inspect}. */
+  readonly inspect?: MachineInspector | undefined;
   /** How often lost contexts are replaced; false: not at all. Default: each 10 times within 60 seconds. */
   readonly restartContexts?: RestartContextsOptions | false | undefined;
 }
@@ -258,6 +261,22 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     return new Group<M>(this.host, name);
   }
 
+  /**
+   * Tells an inspector what the XState machines of all contexts do, as XState's option `inspect` would within one: the
+   * Stately inspectors' `inspect`, or a function of your own. Machines that run are introduced, and so is what they have
+   * invoked. The `actorRef` of an event has `id`, `sessionId` (unique in the system), `getSnapshot`, `logic.config`
+   * and `send`; what is in the events went through JSON. Past 4096 events that wait for the inspector, the oldest of a context are
+   * left out. Returns what ends it.
+   *
+   * @example
+   * const { inspect } = createWebSocketInspector();
+   * const end = system.inspect(inspect);
+   */
+  inspect(inspector: MachineInspector): () => void {
+    this.#requireOpen();
+    return inspectMachines(this.host, inspector);
+  }
+
   /** The last dead letters of this thread's context, oldest first, at most 100. */
   get deadLetters(): readonly DeadLetter[] {
     return this.host.deadLetters.recent;
@@ -310,6 +329,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     this.#keeper.close();
     this.host.isClosing = true;
     await deadline.wait(this.host.root.stopAll());
+    await deadline.wait(this.host.internals.stopAll());
     await deadline.wait(this.#shutdown.run('after-actors'));
     this.host.close();
     await this.node.close({ timeoutMs: Math.max(1000, deadline.leftMs) });
@@ -385,6 +405,7 @@ export async function createSystem(options: SystemOptions = {}): Promise<ActorSy
   const system = new ActorSystem(options);
   try {
     await system.start(options.signals ?? ['SIGTERM']);
+    if (options.inspect !== undefined) system.inspect(options.inspect);
   } catch (error) {
     await system.close();
     throw error;

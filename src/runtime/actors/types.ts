@@ -15,13 +15,13 @@ export type Protocol<M> = { [K in keyof M]: (payload: any) => unknown };
 export type MessageName<M> = keyof M & string;
 
 /** The payload of a message, as the rest of an argument list: none, or one. */
-export type PayloadArguments<M, K extends keyof M> = M[K] extends () => unknown
-  ? [payload?: undefined]
-  : M[K] extends (payload: infer P) => unknown
-    ? undefined extends P
-      ? [payload?: P]
-      : [payload: P]
-    : never;
+export type PayloadArguments<M, K extends keyof M> = M[K] extends (...payload: infer P) => unknown
+  ? P extends []
+    ? [payload?: undefined]
+    : undefined extends P[0]
+      ? [payload?: P[0]]
+      : [payload: P[0]]
+  : never;
 
 /** What an ask for a message resolves to. */
 export type ReplyOf<M, K extends keyof M> = M[K] extends (...payload: never[]) => infer R ? Awaited<R> : never;
