@@ -1,3 +1,9 @@
+import type { ExportRegionOptions } from '../context/context.js';
+import type { RegionHandle } from '../memory/region-handle.js';
+import type { Region } from '../memory/region-table.js';
+import type { SharedBuffer } from '../memory/shared-buffer.js';
+import type { RegionOperationOptions, RemoteRegion } from '../session/remote-region.js';
+import { exportRegionOf, openRegionFor } from './actor-regions.js';
 import type { Cell } from './cell.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
@@ -72,6 +78,27 @@ export class ActorContext {
     const [payload, options] = rest;
     const cell = this.#cell;
     return cell.host.ask(ref as unknown as Ref, name, payload, options, cell) as Promise<ReplyOf<M, K>>;
+  }
+
+  /** A buffer of shared memory, owned by the actor: see {@link Context.allocate}. */
+  allocate(lengthBytes: number): SharedBuffer {
+    return this.#cell.host.context.allocate(lengthBytes);
+  }
+
+  /**
+   * Lets whoever gets the handle reach the memory of a buffer: see {@link Context.exportRegion}. The region is revoked when
+   * the actor stops or restarts.
+   */
+  exportRegion(buffer: SharedBuffer, options: ExportRegionOptions): Region {
+    return exportRegionOf(this.#cell, buffer, options);
+  }
+
+  /**
+   * Opens a region by the handle that came in a message, whichever context of the system owns it: see
+   * {@link Context.openRegion}. It is closed when the actor stops or restarts.
+   */
+  openRegion(handle: RegionHandle, options: RegionOperationOptions = {}): Promise<RemoteRegion> {
+    return openRegionFor(this.#cell, handle, options);
   }
 
   /** Makes a child, which this actor supervises, in whichever context; resolves when its state is made. */

@@ -210,6 +210,11 @@ export class Peer implements RequestOwner<AskWaiter> {
     }
   }
 
+  /** Resolves when there is a connection to the other context; rejects when there will be none. */
+  async reach(): Promise<void> {
+    await this.#connect().online;
+  }
+
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
     const place = this.#host.places.get(this.place);

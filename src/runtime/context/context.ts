@@ -228,6 +228,11 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     return this.#sessions.openRegion(handle, options);
   }
 
+  /** @internal Whether {@link openRegion} finds the owner of that region. */
+  reaches(handle: RegionHandle): boolean {
+    return this.#sessions.reaches(handle);
+  }
+
   /** What the context's memory is doing. */
   get memory(): SlabPoolStatistics {
     return this.#pool.statistics();

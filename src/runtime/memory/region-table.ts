@@ -11,7 +11,7 @@ import {
 import { RegionMemory } from './region-memory.js';
 import { SharedBuffer } from './shared-buffer.js';
 
-/** Someone that a region was opened for: told once when the region is no more. */
+/** Someone with an interest in a region: told once when the region is no more. */
 export interface RegionHolder {
   onRevoked(region: Region): void;
 }
@@ -39,6 +39,7 @@ export class Region {
   readonly #buffer: SharedBuffer;
   readonly #memory: RegionMemory;
   readonly #holders = new Set<RegionHolder>();
+  #openings = 0;
   #isRevoked = false;
 
   /** @internal */
@@ -73,9 +74,9 @@ export class Region {
     return this.#isRevoked;
   }
 
-  /** How many connections have it open now. */
+  /** How often peers have it open now. */
   get openings(): number {
-    return this.#holders.size;
+    return this.#openings;
   }
 
   /**
@@ -100,13 +101,19 @@ export class Region {
   }
 
   /** @internal */
-  addHolder(holder: RegionHolder): void {
+  open(holder: RegionHolder): void {
+    this.#openings++;
     this.#holders.add(holder);
   }
 
   /** @internal */
-  removeHolder(holder: RegionHolder): void {
-    this.#holders.delete(holder);
+  close(holder: RegionHolder): void {
+    if (this.#holders.delete(holder)) this.#openings--;
+  }
+
+  /** @internal Calls back when the region is revoked. */
+  onRevoked(onRevoked: () => void): void {
+    this.#holders.add({ onRevoked });
   }
 
   /**
@@ -119,6 +126,7 @@ export class Region {
     this.#table.forget(this);
     for (const holder of this.#holders) holder.onRevoked(this);
     this.#holders.clear();
+    this.#openings = 0;
     this.#buffer.release();
   }
 

@@ -27,7 +27,7 @@ class Grant implements RegionHolder {
     this.#server = server;
     this.number = number;
     this.region = region;
-    region.addHolder(this);
+    region.open(this);
   }
 
   onRevoked(): void {
@@ -148,7 +148,7 @@ export class RegionServer {
 
   #forget(grant: Grant): void {
     this.#grants.delete(grant.number);
-    grant.region.removeHolder(grant);
+    grant.region.close(grant);
   }
 
   /** The region of a grant is no more: the peer lets go of the memory, if it has it. */
@@ -257,7 +257,7 @@ export class RegionServer {
   /** The connection has ended. */
   end(): void {
     this.interrupt();
-    for (const grant of this.#grants.values()) grant.region.removeHolder(grant);
+    for (const grant of this.#grants.values()) grant.region.close(grant);
     this.#grants.clear();
   }
 }

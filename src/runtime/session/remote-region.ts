@@ -82,6 +82,8 @@ export class RemoteRegion {
   /** What it was opened by. */
   readonly handle: RegionHandle;
   readonly #access: RegionAccess;
+  /** @internal Called when it is closed. */
+  onClosed: () => void = () => {};
 
   /** @internal Regions are opened by `connection.openRegion` and `context.openRegion`. */
   constructor(handle: RegionHandle, access: RegionAccess) {
@@ -181,6 +183,7 @@ export class RemoteRegion {
   /** Gives the region back; operations that begin later fail with ERR_HEDDLE_CLOSED. Harmless when it was closed before. */
   close(): void {
     this.#access.close();
+    this.onClosed();
   }
 
   /** Closes it: for `using`. */

@@ -182,17 +182,29 @@ export class SessionLayer implements SessionHost {
   async openRegion(handle: RegionHandle, options: RegionOperationOptions): Promise<RemoteRegion> {
     requireRegionHandle(handle);
     if (handle.owner === this.regions.owner) return new RemoteRegion(handle, OwnRegion.open(this, handle));
-    let way: Connection | undefined;
-    for (const connection of this.#table) {
-      if (connection.peerContext !== handle.owner || !connection.isOnline) continue;
-      if (way === undefined || connection.link?.sharesMemory) way = connection;
-    }
+    const way = this.#wayTo(handle.owner);
     if (way !== undefined) return way.openRegion(handle, options);
     throw new HeddleError(
       'ERR_HEDDLE_REGION_UNKNOWN',
       `no connection of this context leads to the owner of the region: connect to it first (owner=${handle.owner})`,
       { details: { owner: handle.owner } },
     );
+  }
+
+  /** Whether a region of that owner can be opened without another connection. */
+  reaches(handle: RegionHandle): boolean {
+    requireRegionHandle(handle);
+    return handle.owner === this.regions.owner || this.#wayTo(handle.owner) !== undefined;
+  }
+
+  /** A connection to that context: one that shares memory, where there is one. */
+  #wayTo(owner: string): Connection | undefined {
+    let way: Connection | undefined;
+    for (const connection of this.#table) {
+      if (connection.peerContext !== owner || !connection.isOnline) continue;
+      if (way === undefined || connection.link?.sharesMemory) way = connection;
+    }
+    return way;
   }
 
   /** Closes servers and sessions gracefully. */
