@@ -1,4 +1,4 @@
-import type { ClientSession, SessionTicket } from '../../src/index.js';
+import type { ClientSession, Message, SessionTicket } from '../../src/index.js';
 import { type Bench, type Peer, row } from './bench.js';
 import { recorder } from './event-log.js';
 import type { TestedTransport } from './transports.js';
@@ -352,6 +352,27 @@ export function registerEstablishment(transport: TestedTransport): void {
       return (await connection.request({ same: [1, 'codec'] })).value as unknown;
     }, uri);
     t.deepEqual(value, { same: [1, 'codec'] });
+  });
+
+  row(transport, 'Behaviour 1 establishment: a service may have another codec than its context', async (t, bench) => {
+    const peer = await bench.peer({ codec: 'json' });
+    const uri = await peer.run(async ({ context, state }, portal) => {
+      const handlers = { onRequest: (message: Message) => message.value as unknown };
+      state.server = await context.listen(portal, { codec: 'compact', ...handlers });
+      return state.server.uri as string;
+    }, transport.portal());
+    const { connection } = await bench.connect(uri);
+    const value = { aMap: new Map([['only compact', 1n]]), long: 'x'.repeat(100_000) };
+    t.deepEqual((await connection.request(value)).value, value);
+    await connection.close();
+    await t.throwsAsync(bench.context.connect(uri, { codec: 'json' }), {
+      code: 'ERR_HEDDLE_REFUSED',
+      message: /codec=compact.*codec=json/,
+    });
+    await t.throwsAsync(bench.context.connect(uri, { codec: 'nobody' }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+    await t.throwsAsync(bench.context.listen(transport.portal(), { codec: 'nobody' }), {
+      code: 'ERR_HEDDLE_INVALID_ARGUMENT',
+    });
   });
 }
 

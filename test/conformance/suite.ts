@@ -11,6 +11,7 @@ import { registerOptions } from './options.js';
 import { registerReceipts } from './receipts.js';
 import { registerReconnect } from './reconnect.js';
 import { registerRegions } from './regions.js';
+import { registerSuspending } from './suspending.js';
 import type { TestedTransport } from './transports.js';
 
 /** The whole of the messaging checklist, over one transport. */
@@ -21,6 +22,7 @@ export function registerSuite(transport: TestedTransport): void {
   registerReceipts(transport);
   registerCancelling(transport);
   registerFlowControl(transport);
+  registerSuspending(transport);
   registerMessages(transport);
   registerLargeMessages(transport);
   registerBatching(transport);

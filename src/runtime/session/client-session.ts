@@ -220,7 +220,7 @@ export class ClientSession extends Session {
   }
 
   #checkCodec(body: SetupBody): void {
-    const ours = this.layer.codec.name;
+    const ours = this.connection.codec.name;
     if (body.codec === ours) return;
     throw new HeddleError(
       'ERR_HEDDLE_PROTOCOL',

@@ -2,6 +2,7 @@ import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
+import type { Codec } from '../message/codec.js';
 import { RecordKind } from '../message/message-layout.js';
 import type { Connection } from './connection.js';
 import { type ConnectionEvent, ConnectionLife, type ConnectionState } from './connection-machine.js';
@@ -33,6 +34,8 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
   userData: unknown;
   /** @internal */
   readonly host: SessionHost;
+  /** @internal How values are encoded, on both sides. */
+  readonly codec: Codec;
   /** What the connection keeps to. Set with {@link setOptions}. */
   options: ConnectionOptions;
   /** @internal Ends the waiting for a client to come back. */
@@ -82,6 +85,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
     this.id = id;
     this.index = index;
     this.host = host;
+    this.codec = host.codecOf(parent.handlers);
     this.#parent = parent;
     this.options = options;
     this.portalUri = portalUri;
@@ -143,6 +147,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
       const timer = this.host.clock.setTimer(this.options.closeTimeoutMs, () => this.destroy());
       this.#cancelCloseTimer = () => timer.cancel();
       this.#endError ??= new HeddleError('ERR_HEDDLE_CLOSED', 'the connection was closed on request of this side');
+      this.service.gate.close();
       this.step({ type: 'close' });
     }
     return this.ended;
@@ -363,9 +368,12 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
 
   /** @internal */
   onFin(): void {
-    if (this.#life.state === 'online') this.#closedByPeer = true;
-    this.#endError ??= new HeddleError('ERR_HEDDLE_CLOSED', 'the peer closed the connection');
-    this.step({ type: 'finReceived' });
+    // What the peer sent before it closed is delivered first.
+    this.service.gate.whenEmpty(() => {
+      if (this.#life.state === 'online') this.#closedByPeer = true;
+      this.#endError ??= new HeddleError('ERR_HEDDLE_CLOSED', 'the peer closed the connection');
+      this.step({ type: 'finReceived' });
+    });
   }
 
   /** @internal */

@@ -123,6 +123,32 @@ export class Connection extends ConnectionBase {
     return this.regions.open(handle, options);
   }
 
+  /**
+   * Takes no requests and one-way messages from the peer until {@link resumeReception}. Those that arrive wait here, in order,
+   * and hold their credits: past the receive depth the peer's own sends wait, then fail. Responses, receipts and the answers to
+   * cancels still arrive. When the peer closes, its last messages are delivered first, so resume or close in the end;
+   * when this side closes, what waits is dropped.
+   */
+  suspendReception(): void {
+    this.service.gate.suspend();
+  }
+
+  /** Delivers what has waited, before this returns, unless a handler suspends again; then what comes. */
+  resumeReception(): void {
+    this.service.gate.resume();
+    this.host.endTurnSoon();
+  }
+
+  /** Whether reception is suspended. */
+  get isReceptionSuspended(): boolean {
+    return this.service.gate.isSuspended;
+  }
+
+  /** Requests and one-way messages that have arrived and wait for {@link resumeReception}. */
+  get heldMessages(): number {
+    return this.service.gate.length;
+  }
+
   /** Resolves when no message waits to be sent any more, or the connection has ended. */
   ready(): Promise<void> {
     return this.isOver ? Promise.resolve() : this.outbound.ready();

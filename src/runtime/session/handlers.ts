@@ -18,6 +18,11 @@ export interface IncomingData {
 /** What a user gives to a connection, client or server side. All are called on the context's own thread. */
 export interface SessionHandlers {
   /**
+   * Name of the codec of these connections, where it is not to be that of the context. A context whose actors belong to a
+   * system serves other processes with `'compact'`: the codec of a system is known to that system alone.
+   */
+  readonly codec?: string | undefined;
+  /**
    * A request. What the handler returns is the response; a promise is waited for; an error thrown goes to the
    * requester. A handler that calls `message.keep()` answers later with `message.respond(...)`. Without this handler
    * requests are answered with an error.

@@ -8,6 +8,7 @@ import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import { type Inbound, writeError } from './inbound.js';
 import type { Outbound } from './outbound.js';
+import { type GateTarget, ReceptionGate } from './reception-gate.js';
 import type { SessionHost } from './session-host.js';
 
 const batchOptions: SendOptions = { more: true };
@@ -16,7 +17,7 @@ const batchOptions: SendOptions = { more: true };
  * The serving side of a connection: hands the peer's one-way messages and requests to the user's handlers, and sends what
  * becomes of them, be it responses, receipts, answers to cancels, or the credits of what was released.
  */
-export class MessageService implements MessageOwner {
+export class MessageService implements MessageOwner, GateTarget {
   readonly #connection: Connection;
   readonly #handlers: SessionHandlers;
   readonly #host: SessionHost;
@@ -24,6 +25,8 @@ export class MessageService implements MessageOwner {
   #inbound!: Inbound;
   /** Requests of the peer that were kept, by the peer's id. */
   readonly #kept = new Map<number, Message>();
+  /** Where requests and one-way messages wait while the user wants none. */
+  readonly gate = new ReceptionGate(this);
 
   constructor(connection: Connection, handlers: SessionHandlers, outbound: Outbound) {
     this.#connection = connection;
@@ -38,7 +41,7 @@ export class MessageService implements MessageOwner {
   }
 
   get codec(): Codec {
-    return this.#host.codec;
+    return this.#connection.codec;
   }
 
   /** Where the data of a large message is to land, if the user has a wish. */
@@ -59,6 +62,7 @@ export class MessageService implements MessageOwner {
 
   /** The connection has ended: whoever works on a kept request may stop. */
   abandon(error: HeddleError): void {
+    this.gate.drop();
     for (const message of [...this.#kept.values()]) this.#host.guard(() => message.abort(error));
     this.#kept.clear();
   }
@@ -73,8 +77,19 @@ export class MessageService implements MessageOwner {
     if (message.kind === 'request' && !message.isAnswered) this.#kept.set(message.reference, message);
   }
 
+  /** The gate lets a message through that has waited there. */
+  deliver(message: Message): void {
+    if (message.kind === 'one-way') this.#serveOneWay(message);
+    else this.#serveRequest(message);
+  }
+
   /** A one-way message has arrived. */
   onOneWay(message: Message): void {
+    if (this.gate.isShut) this.gate.hold(message);
+    else this.#serveOneWay(message);
+  }
+
+  #serveOneWay(message: Message): void {
     let result: unknown;
     try {
       result = this.#handlers.onMessage?.(message, this.#connection);
@@ -107,6 +122,11 @@ export class MessageService implements MessageOwner {
 
   /** A request has arrived. */
   onRequest(message: Message): void {
+    if (this.gate.isShut) this.gate.hold(message);
+    else this.#serveRequest(message);
+  }
+
+  #serveRequest(message: Message): void {
     const onRequest = this.#handlers.onRequest;
     if (onRequest === undefined) {
       this.respondError(
@@ -300,8 +320,10 @@ export class MessageService implements MessageOwner {
     if (message !== undefined) {
       const error = new HeddleError('ERR_HEDDLE_CANCELLED', 'the requester cancelled the request');
       const handlers = this.#handlers;
-      let cancelled = message.isCancellable;
-      if (handlers.onCancel !== undefined) {
+      // One that no handler has seen is not begun.
+      const isWaiting = this.gate.remove(message);
+      let cancelled = isWaiting || message.isCancellable;
+      if (!isWaiting && handlers.onCancel !== undefined) {
         this.#host.guard(() => {
           cancelled = handlers.onCancel?.(message, this.#connection) === true;
         });

@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import type { Codec } from '../message/codec.js';
 import { lastCreditedKind, MessageFlag, paddedHeaderBytes, RecordKind } from '../message/message-layout.js';
 import type { Payload, SendOptions } from '../message/payload.js';
 import type { Credits, ReleaseLedger } from './credits.js';
@@ -13,6 +14,7 @@ import type { SessionHost, Wire } from './session-host.js';
 /** What the sending half of a connection tells the connection. */
 export interface OutboundOwner {
   readonly host: SessionHost;
+  readonly codec: Codec;
   options: ConnectionOptions;
   /** The fin has been placed behind everything else. */
   onFinSent(): void;
@@ -61,7 +63,7 @@ export class Outbound extends RecordPlacer {
   constructor(owner: OutboundOwner, ledger: ReleaseLedger, initialSerial: number) {
     super(owner, ledger, initialSerial);
     this.#owner = owner;
-    this.#maker = new RecordMaker(owner.host, this);
+    this.#maker = new RecordMaker(owner.host, owner.codec, this);
     this.#stream = new LargeStream(this, (record) => owner.onRecordSent(record));
   }
 

@@ -1,6 +1,7 @@
 import { HeddleError } from '../../errors.js';
 import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
+import type { Codec } from '../message/codec.js';
 import {
   flagsShift,
   headerLengthShift,
@@ -28,10 +29,12 @@ export interface MessageLimits {
 /** Makes records that can wait in a queue of what the user sends: checks it, encodes it, and takes its bytes. */
 export class RecordMaker {
   readonly #host: SessionHost;
+  readonly #codec: Codec;
   readonly #limits: MessageLimits;
 
-  constructor(host: SessionHost, limits: MessageLimits) {
+  constructor(host: SessionHost, codec: Codec, limits: MessageLimits) {
     this.#host = host;
+    this.#codec = codec;
     this.#limits = limits;
   }
 
@@ -58,7 +61,7 @@ export class RecordMaker {
     if (options.more === true) flags |= MessageFlag.more;
     if (isEncoded) {
       flags |= MessageFlag.encoded;
-      data = this.#host.codec.encode(payload);
+      data = this.#codec.encode(payload);
     }
     const lengthBytes =
       data?.length ?? (payload instanceof Segments ? payload.encodedBytes : (payload as Uint8Array).length);

@@ -1,4 +1,5 @@
 import type { RecordWriter } from '../../transports/record-writer.js';
+import type { Codec } from '../message/codec.js';
 import {
   creditExtensionBytes,
   flagsShift,
@@ -24,6 +25,7 @@ export const recordOverheadBytes = messageHeaderBytes + creditExtensionBytes;
 /** Whose records are placed. */
 export interface PlacerOwner {
   readonly host: SessionHost;
+  readonly codec: Codec;
   readonly options: ConnectionOptions;
 }
 
@@ -49,11 +51,13 @@ export class RecordPlacer {
   /** Size of the last encoded value: a guess for the next one. */
   private encodedBytes = 128;
   protected readonly host: SessionHost;
+  private readonly codec: Codec;
   readonly #owner: PlacerOwner;
 
   constructor(owner: PlacerOwner, ledger: ReleaseLedger, initialSerial: number) {
     this.#owner = owner;
     this.host = owner.host;
+    this.codec = owner.codec;
     this.ledger = ledger;
     this.nextSerial = initialSerial;
     this.inlineLimitBytes = owner.options.inlineLimitBytes;
@@ -125,7 +129,7 @@ export class RecordPlacer {
     const dataStart = start + messageHeaderBytes;
     let end: number;
     try {
-      end = this.host.codec.encodeInto(value, block.bytes, dataStart, dataStart + room);
+      end = this.codec.encodeInto(value, block.bytes, dataStart, dataStart + room);
     } catch (error) {
       writer.trim(start, 0);
       throw error;

@@ -40,6 +40,7 @@ export class Server {
   readonly #sessions = new Map<string, ServerSession>();
   readonly #undecided = new Set<SessionRequest>();
   #closing: Promise<void> | undefined;
+  #isSuspended = false;
 
   /** @internal */
   constructor(layer: SessionLayer, portal: Portal, handlers: ListenOptions, options: ConnectionOptions) {
@@ -53,6 +54,33 @@ export class Server {
   /** The sessions that have connections here. */
   get sessions(): readonly ServerSession[] {
     return [...this.#sessions.values()];
+  }
+
+  /**
+   * Takes no requests and one-way messages from any client until {@link resumeReception}, as `connection.suspendReception`
+   * does for one; clients that come meanwhile are accepted, and wait likewise.
+   */
+  suspendReception(): void {
+    this.#isSuspended = true;
+    for (const connection of this.#connections()) connection.suspendReception();
+  }
+
+  /** Delivers what has waited on all connections, unless a handler suspends again; then what comes. */
+  resumeReception(): void {
+    this.#isSuspended = false;
+    for (const connection of this.#connections()) {
+      if (this.#isSuspended) return;
+      connection.resumeReception();
+    }
+  }
+
+  /** Whether reception is suspended for the whole service. */
+  get isReceptionSuspended(): boolean {
+    return this.#isSuspended;
+  }
+
+  #connections(): Connection[] {
+    return this.sessions.flatMap(({ connections }) => connections);
   }
 
   /** Stops listening and closes all sessions gracefully. */
@@ -105,8 +133,9 @@ export class Server {
 
   #reasonToRefuse(body: SetupBody): string | undefined {
     if (this.#closing !== undefined) return 'the service is closing';
-    if (body.codec !== this.#layer.codec.name) {
-      return `the service encodes with codec=${this.#layer.codec.name}, the client with codec=${body.codec}`;
+    const ours = this.#layer.codecOf(this.#handlers).name;
+    if (body.codec !== ours) {
+      return `the service encodes with codec=${ours}, the client with codec=${body.codec}`;
     }
     return undefined;
   }
@@ -165,6 +194,7 @@ export class Server {
       this.#sessions.set(body.sessionId, session);
     }
     const connection = this.#layer.makeConnection(index, session, this.#options, this.uri);
+    if (this.#isSuspended) connection.suspendReception();
     session.addConnection(connection);
     connection.attach(wire);
     return connection;

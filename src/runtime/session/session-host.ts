@@ -6,6 +6,7 @@ import type { RegionTable } from '../memory/region-table.js';
 import type { SlabPool } from '../memory/slab-pool.js';
 import type { Codec } from '../message/codec.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
+import type { SessionHandlers } from './handlers.js';
 import type { PendingRequests } from './pending-requests.js';
 import type { OperationWaiter } from './region-client.js';
 
@@ -30,7 +31,8 @@ export interface WireUser {
 export interface SessionHost {
   readonly contextId: number;
   readonly clock: Clock;
-  readonly codec: Codec;
+  /** The codec of connections with these handlers. */
+  codecOf(handlers: SessionHandlers): Codec;
   readonly statistics: StatisticsBlock;
   readonly pool: SlabPool;
   readonly pending: PendingRequests;

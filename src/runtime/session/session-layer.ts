@@ -7,12 +7,13 @@ import { type RegionHandle, requireRegionHandle } from '../memory/region-handle.
 import { type Region, RegionTable } from '../memory/region-table.js';
 import type { SlabPool } from '../memory/slab-pool.js';
 import type { Codec } from '../message/codec.js';
+import { codecNamed } from '../message/codec-registry.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
 import { ClientSession, type ConnectOptions } from './client-session.js';
 import { Connection } from './connection.js';
 import type { ConnectionParent } from './connection-parent.js';
 import { ConnectionTable } from './connection-table.js';
-import { requireHandlers } from './handlers.js';
+import { requireHandlers, type SessionHandlers } from './handlers.js';
 import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from './options.js';
 import { OwnRegion } from './own-region.js';
 import { PendingRequests } from './pending-requests.js';
@@ -42,7 +43,7 @@ export interface SessionLayerEnvironment extends WireEnvironment {
 }
 
 /** What `connect` and `join` take beside handlers. */
-const connectNames = ['privateData', 'options'];
+const connectNames = ['privateData', 'options', 'codec'];
 
 /**
  * All sessions of one context: makes servers, sessions and connections, knows them, and gives them what they stand on.
@@ -125,9 +126,9 @@ export class SessionLayer implements SessionHost {
 
   /** Listens at `uri`. Rejects with ERR_HEDDLE_ADDRESS_IN_USE, ERR_HEDDLE_INVALID_URI. */
   async listen(uri: string, handlers: ListenOptions): Promise<Server> {
-    requireHandlers('listen', handlers, ['onSession', 'options']);
+    requireHandlers('listen', handlers, ['onSession', 'options', 'codec']);
     const options = this.optionsWith(handlers.options);
-    this.codec ??= this.#environment.codec();
+    this.#prepareCodec(handlers);
     const portal = await this.wires.listen(uri, options.connectTimeoutMs);
     const server = new Server(this, portal, handlers, options);
     this.#servers.add(server);
@@ -138,7 +139,7 @@ export class SessionLayer implements SessionHost {
   connect(uri: string, options: ConnectOptions): ClientSession {
     requireHandlers('connect', options, connectNames);
     this.wires.transportFor(uri);
-    this.codec ??= this.#environment.codec();
+    this.#prepareCodec(options);
     const session = new ClientSession(this, uri, options);
     this.#clients.set(session.id, session);
     return session;
@@ -154,10 +155,21 @@ export class SessionLayer implements SessionHost {
         `this context has a connection in session ${ticket.sessionId} already, and there is one for each context: use that one`,
       );
     }
-    this.codec ??= this.#environment.codec();
+    this.#prepareCodec(options);
     const session = new ClientSession(this, '', options, ticket);
     this.#clients.set(session.id, session);
     return session;
+  }
+
+  /** Looks the codecs up while the user is there to hear that there is none of that name. */
+  #prepareCodec(handlers: SessionHandlers): void {
+    this.codec ??= this.#environment.codec();
+    this.codecOf(handlers);
+  }
+
+  /** The codec of connections with these handlers. */
+  codecOf(handlers: SessionHandlers): Codec {
+    return handlers.codec === undefined ? this.codec : codecNamed(handlers.codec);
   }
 
   /** The server of this context that a link may ask for the service at `uri`. */
@@ -255,7 +267,7 @@ export class SessionLayer implements SessionHost {
       initialSerial: 1,
       context: this.regions.owner,
       resumable: connection.options.reconnectTimeoutMs > 0,
-      codec: this.codec.name,
+      codec: connection.codec.name,
     };
   }
 
