@@ -28,14 +28,19 @@ export {
   type MachinePersistence,
 } from './runtime/actors/machines/machine-actor.js';
 export type {
+  EventMessage,
   MachineMessages,
   MachineState,
+  Observable,
   ObservableMessages,
+  OutputOf,
   StateOf,
+  TagOf,
 } from './runtime/actors/machines/machine-types.js';
 export {
   currentState,
   type ObserveOptions,
+  type OutputOptions,
   observe,
   outputOf,
   type StateObserver,

@@ -5,7 +5,7 @@ import type { FeedBatch } from '../bounded-feed.js';
 import { internalDefinition, refOf, spawnInternal } from '../internal-definition.js';
 import { Ref } from '../ref.js';
 import type { ActorRef, AnyActorRef, Termination } from '../types.js';
-import type { ObservableMessages, StateOf } from './machine-types.js';
+import type { ObservableMessages, OutputOf, StateOf } from './machine-types.js';
 import { observerMessages } from './observers.js';
 
 /** Who is told the states of a machine. */
@@ -163,6 +163,12 @@ export function currentState<M extends ObservableMessages<M>>(ref: ActorRef<M>):
   return requireRef(ref).ask(observerMessages.state) as Promise<StateOf<M>>;
 }
 
+/** How an output is waited for. */
+export interface OutputOptions {
+  /** Gives it up. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * What the machine gives when it is done. Rejects with what {@link StateObserver.error} would be told, and with
  * `ERR_HEDDLE_ACTOR_STOPPED` when the actor stops before that. Waits as long as it takes, unless a signal ends it:
@@ -173,8 +179,8 @@ export function currentState<M extends ObservableMessages<M>>(ref: ActorRef<M>):
  */
 export function outputOf<M extends ObservableMessages<M>>(
   ref: ActorRef<M>,
-  options: { readonly signal?: AbortSignal } = {},
-): Promise<NonNullable<(StateOf<M> & { output: unknown })['output']>> {
+  options: OutputOptions = {},
+): Promise<OutputOf<M>> {
   const { signal } = options;
   return new Promise((resolve, reject) => {
     let subscription: StateSubscription | undefined;
