@@ -42,10 +42,10 @@ export const errorCodes = {
   ERR_HEDDLE_UNKNOWN_ACTOR_TYPE: 'the module does not define an actor of that name',
   ERR_HEDDLE_DEADLOCK: 'the actor asked itself while it handles a message: the answer could never come',
   ERR_HEDDLE_NAME_IN_USE: 'another actor has that name',
-  ERR_HEDDLE_EXPECTATION: 'a probe of the test kit got something else than the test expects',
   ERR_HEDDLE_NODE_LOST: 'the other node, a process, was lost, or is not connected, or was replaced by a new one',
   ERR_HEDDLE_SECRET: 'the two nodes did not prove the same secret to each other',
   ERR_HEDDLE_NOT_REGISTERED: 'the other node has registered no definition of that name',
+  ERR_HEDDLE_EXPECTATION: 'a probe of the test kit got something else than the test expects',
   ERR_HEDDLE_TRANSPORT_UNAVAILABLE: 'that transport cannot run here; the message says what to install',
 } as const;
 

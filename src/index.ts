@@ -53,13 +53,12 @@ export type { Pool, PoolOptions } from './runtime/actors/pool.js';
 export { createRouter, type Router, type RouterOptions, type RoutingStrategy } from './runtime/actors/router.js';
 export type { ShutdownPhase } from './runtime/actors/shutdown.js';
 export type { Directive, SupervisionOptions, SupervisionStrategy } from './runtime/actors/supervision.js';
-export {
-  type ActorFailure,
-  type ActorSystem,
-  createSystem,
-  type PoolOf,
-  type SystemEvents,
-  type SystemOptions,
+export type {
+  ActorFailure,
+  ActorSystem,
+  PoolOf,
+  SystemEvents,
+  SystemOptions,
 } from './runtime/actors/system.js';
 export {
   type CurrentTrace,
@@ -81,6 +80,14 @@ export type {
   Termination,
   TerminationReason,
 } from './runtime/actors/types.js';
+export type { Cluster, ClusterEvents, ConnectPeerOptions } from './runtime/cluster/cluster.js';
+export {
+  ClusterSystem,
+  type ClusterSystemOptions,
+  createSystem,
+  defaultPeerOptions,
+} from './runtime/cluster/cluster-system.js';
+export type { PeerGroup, PeerSystem, PeerSystemEvents } from './runtime/cluster/peer-system.js';
 export { Context, type ContextEvents, type ExportRegionOptions } from './runtime/context/context.js';
 export type { ContextEnd, ContextEndReason } from './runtime/context/context-end.js';
 export type { ContextHandle, ContextHandleState } from './runtime/context/context-handle.js';

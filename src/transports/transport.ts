@@ -120,6 +120,11 @@ export interface Link {
   readonly sharesMemory: boolean;
   /** The context at the other end, where `sharesMemory`; -1 elsewhere. */
   readonly peerContextId: number;
+  /**
+   * What names the encrypted channel below the link, the same on both sides and for no other channel; undefined where there
+   * is none. Who proves something to the peer binds the proof to it.
+   */
+  channelBinding?(): Uint8Array | undefined;
   /** Whether the link can be used. */
   readonly isOpen: boolean;
   /** Makes every record claimed so far visible to the peer, and wakes it if it sleeps. */

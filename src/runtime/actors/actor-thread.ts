@@ -14,6 +14,8 @@ export interface ActorThreadData {
   readonly loads: SharedArrayBuffer;
   readonly askTimeoutMs: number;
   readonly followsAsyncHandlers: boolean;
+  /** For what is built on top of actors; see SystemThread. */
+  readonly extra: unknown;
 }
 
 /** Actors of a worker context are children of others; what its root has, it has by mistake, and stops. */
@@ -24,6 +26,11 @@ const reportedPerTurn = 32;
 
 /** The main function of a system's worker contexts. */
 export default async function runActorThread(context: Context, data: ActorThreadData): Promise<void> {
+  await startActorHost(context, data);
+}
+
+/** Makes a worker context one of its system's. */
+export async function startActorHost(context: Context, data: ActorThreadData): Promise<ActorHost> {
   let reported = 0;
   const host: ActorHost = new ActorHost(context, {
     systemId: data.systemId,
@@ -46,4 +53,5 @@ export default async function runActorThread(context: Context, data: ActorThread
     },
   });
   await host.links.listen();
+  return host;
 }

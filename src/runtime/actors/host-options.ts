@@ -13,6 +13,18 @@ export interface HostParts {
   readonly cellClass?: typeof Cell | undefined;
 }
 
+/** The main function of a system's worker threads, for what is built on top of actors, and what it is given. */
+export interface SystemThread {
+  readonly module: URL;
+  /** To be cloned; see ActorThreadData.extra. */
+  extraOf(place: number): unknown;
+}
+
+/** What a system is made with by who builds on it. */
+export interface SystemParts extends HostParts {
+  readonly thread?: SystemThread | undefined;
+}
+
 /** What an actor host is made with. */
 export interface ActorHostOptions extends HostParts {
   readonly systemId: string;

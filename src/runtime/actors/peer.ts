@@ -157,7 +157,8 @@ export class Peer implements RequestOwner<AskWaiter> {
     this.#names.clear();
     for (const { lane } of this.#lanes.values()) lane.retire();
     this.#lanes.clear();
-    connection?.destroy();
+    // Who connects nodes ends their connections, in order where it can.
+    if (!this.#isRemote) connection?.destroy();
     if (this.pendingRequests > 0) {
       const error = this.#host.lost(this.place, cause);
       this.#host.asks.takeAll(this, (waiter) => waiter.reject(error));

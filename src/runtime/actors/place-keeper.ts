@@ -4,6 +4,7 @@ import type { ContextHandle } from '../context/context-handle.js';
 import type { HeddleNode, StartContextOptions } from '../context/node.js';
 import type { ActorThreadData } from './actor-thread.js';
 import type { ActorHost } from './host.js';
+import type { SystemThread } from './host-options.js';
 import { mainPlace, type Place, type PlaceStatus } from './places.js';
 
 /** What a worker context of a system is like. */
@@ -29,6 +30,7 @@ export interface PlaceKeeperParts {
   readonly askTimeoutMs: number;
   readonly followsAsyncHandlers: boolean;
   readonly restart: RestartContextsOptions | false;
+  readonly thread?: SystemThread | undefined;
   onLost(name: string, error: HeddleError, isReplaced: boolean): void;
   onReplaced(name: string): void;
 }
@@ -90,7 +92,7 @@ export class PlaceKeeper {
   }
 
   async #startThread(kept: Kept): Promise<void> {
-    const { node, host, contextOptions, loads, askTimeoutMs, followsAsyncHandlers } = this.#parts;
+    const { node, host, contextOptions, loads, askTimeoutMs, followsAsyncHandlers, thread } = this.#parts;
     const { specification, place, incarnation } = kept;
     const data: ActorThreadData = {
       systemId: host.systemId,
@@ -101,8 +103,9 @@ export class PlaceKeeper {
       loads,
       askTimeoutMs,
       followsAsyncHandlers,
+      extra: thread?.extraOf(place),
     };
-    const handle = await node.startContext(threadUrl, {
+    const handle = await node.startContext(thread?.module ?? threadUrl, {
       ...specification,
       options: { ...specification.options, ...contextOptions },
       data,

@@ -7,11 +7,11 @@ import { createNode, type HeddleNode } from '../context/node.js';
 import type { SpawnArguments } from './actor-context.js';
 import { isFollowingCheap } from './async-handlers.js';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.js';
-import { type ActorDefinition, type AnyDefinition, isImportingDefinitions, type RefOf } from './definition.js';
+import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
 import { ActorHost, codecKeyOf } from './host.js';
 import type { HostPost } from './host-messages.js';
-import type { HostParts } from './host-options.js';
+import type { SystemParts } from './host-options.js';
 import { inspectMachines, type MachineInspector } from './machines/inspect.js';
 import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
 import { mainPlace, Places } from './places.js';
@@ -113,14 +113,14 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link createSystem}. */
-  constructor(options: SystemOptions, parts: HostParts = {}) {
+  constructor(options: SystemOptions, parts: SystemParts = {}) {
     super();
     this.name = options.name ?? 'system';
     this.#shutdown = new Shutdown(() => this.close());
     const specifications = contextSpecifications(options.contexts ?? 0);
     const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, 2 ** 31 - 1);
     const followsAsyncHandlers = options.detectDeadlocks ?? isFollowingCheap;
-    const systemId = `${this.name.replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
+    const systemId = `${this.name.slice(0, 64).replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
     const codec = codecKeyOf(systemId);
     this.node = createNode({
       ...(options.ringCapacityBytes !== undefined && { ringCapacityBytes: options.ringCapacityBytes }),
@@ -150,6 +150,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       askTimeoutMs,
       followsAsyncHandlers,
       restart: options.restartContexts ?? {},
+      thread: parts.thread,
       onLost: (name, error, isReplaced) => void this.emit('contextLost', { name, error, isReplaced }),
       onReplaced: (name) => {
         this.host.registry.inform(this.host.places.byName(name)!.place);
@@ -381,34 +382,4 @@ function contextSpecifications(contexts: number | readonly ContextSpecification[
     );
   }
   return named;
-}
-
-/**
- * Makes an actor system; resolves when all its contexts run.
- *
- * @example
- * await using system = await createSystem({ contexts: 2 });
- * const counter = await system.spawn(Counter, { start: 0 });
- * counter.tell('add', 5);
- * console.log(await counter.ask('get'));
- *
- * @throws ERR_HEDDLE_INVALID_ARGUMENT, ERR_HEDDLE_CONTEXT_START; ERR_HEDDLE_INVALID_STATE when it is called by a module that
- *   another context imports for its actors
- */
-export async function createSystem(options: SystemOptions = {}): Promise<ActorSystem> {
-  if (isImportingDefinitions()) {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_STATE',
-      'createSystem() was called by a module that a context imports for its actors: define actors in modules of their own',
-    );
-  }
-  const system = new ActorSystem(options);
-  try {
-    await system.start(options.signals ?? ['SIGTERM']);
-    if (options.inspect !== undefined) system.inspect(options.inspect);
-  } catch (error) {
-    await system.close();
-    throw error;
-  }
-  return system;
 }

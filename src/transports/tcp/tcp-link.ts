@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import { decodeCloseRecord, encodeCloseRecord } from '../close-record.js';
@@ -13,6 +14,7 @@ import type { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
 import type { Link, TransportHost, TransportOptions } from '../transport.js';
 
+const channelBindingBytes = 32;
 /** How long a socket whose link has closed may go without progress before it is destroyed. */
 const lingerMs = 2000;
 /** How often a closed link that does make progress may be given that time again. */
@@ -71,6 +73,14 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
     socket.on('error', this.#onError);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onSocketClosed);
+  }
+
+  /** The keying material of TLS for this use (RFC 5705); undefined over plain TCP. */
+  channelBinding(): Buffer | undefined {
+    const socket = this.#socket;
+    // Node.js loads TLS only for who uses it: the class is not asked for.
+    const { exportKeyingMaterial } = socket as Partial<TLSSocket>;
+    return exportKeyingMaterial?.call(socket, channelBindingBytes, 'EXPORTER-heddle', Buffer.alloc(0));
   }
 
   /** Begins to receive: first `rest`, what arrived behind the peer's hello. Called once, by the transport. */
