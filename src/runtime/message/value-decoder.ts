@@ -1,10 +1,9 @@
 import { HeddleError } from '../../errors.js';
+import { canHaveShape, type FieldReader, ObjectShapes, type Shape, type Slot } from './object-shapes.js';
 import {
   arrayBufferKind,
   dataViewKind,
   errorClasses,
-  floatScratch,
-  floatScratchBytes,
   maximumDepth,
   type NativeStrings,
   type ReferenceReader,
@@ -15,6 +14,11 @@ import {
 /** Short strings, keys above all, repeat from message to message: the last one of each hash is kept. */
 const cachedStringBytes = 24;
 const cacheEntries = 2048;
+const cachedStringWords = cachedStringBytes / 4;
+/** The view of a source up to this length is kept for the next message, which often lies in the same one: a ring. */
+const keptViewBytes = 2 ** 22;
+const noSource = Buffer.alloc(0);
+const viewOf = (source: Buffer): DataView => new DataView(source.buffer, source.byteOffset, source.byteLength);
 /** Arrays up to this length are made at once; longer ones grow, so that a false length costs a peer its bytes. */
 const preallocatedLength = 256;
 
@@ -22,23 +26,31 @@ const preallocatedLength = 256;
  * Reads values; see value-format.ts. Nothing that it returns refers to the memory that it read from. Everything is
  * checked: bytes from a hostile peer make it throw, and cost no more than in proportion to their number.
  */
-export class ValueDecoder {
-  #source: Buffer = Buffer.alloc(0);
+export class ValueDecoder implements FieldReader {
+  #source: Buffer = noSource;
+  /** The same bytes, for reading several at once. */
+  #view: DataView = viewOf(noSource);
+  #viewed: Buffer = noSource;
   #position = 0;
   #end = 0;
   #readReference: ReferenceReader | undefined;
   readonly #strings = new Array<string>(cacheEntries).fill('');
+  /** The bytes of those strings, so that they are compared four at a time. */
+  readonly #stringWords = new Int32Array(cacheEntries * cachedStringWords);
+  readonly #shapes = new ObjectShapes();
+  /** Fields that the reader of a shape has found so far in the object that it reads. */
+  #fieldsRead = 0;
+  /** That object has another key than the shape: the reader is to make an end. */
+  #isOtherShape = false;
 
   /**
    * Reads the one value that lies from `start` to `end`. Throws `ERR_HEDDLE_CODEC` or what constructors throw, and
    * refuses references unless there is someone to read them.
    */
   decode(source: Buffer, start: number, end: number, readReference?: ReferenceReader): unknown {
-    // No user code runs while reading, except for Error.prepareStackTrace: so the state is put back all the same.
-    const outerSource = this.#source;
-    const outerPosition = this.#position;
-    const outerEnd = this.#end;
-    const outerReadReference = this.#readReference;
+    // No user code runs while reading, except for Error.prepareStackTrace: what that decodes is another decoder's.
+    if (this.#source !== noSource) return new ValueDecoder().decode(source, start, end, readReference);
+    if (source !== this.#viewed) this.#lookAt(source);
     this.#source = source;
     this.#position = start;
     this.#end = end;
@@ -48,11 +60,17 @@ export class ValueDecoder {
       if (this.#position !== end) throw this.#malformed('bytes are left over');
       return value;
     } finally {
-      this.#source = outerSource;
-      this.#position = outerPosition;
-      this.#end = outerEnd;
-      this.#readReference = outerReadReference;
+      this.#source = noSource;
+      this.#readReference = undefined;
+      // The object that turned out to be of another shape was given up, if it was not read to its end.
+      this.#isOtherShape = false;
+      if (source.length > keptViewBytes) this.#lookAt(noSource);
     }
+  }
+
+  #lookAt(source: Buffer): void {
+    this.#view = viewOf(source);
+    this.#viewed = source;
   }
 
   #malformed(what: string): HeddleError {
@@ -75,20 +93,17 @@ export class ValueDecoder {
 
   #uint16(): number {
     const start = this.#take(2);
-    return (this.#source[start]! << 8) | this.#source[start + 1]!;
+    return this.#view.getUint16(start);
   }
 
   #uint32(): number {
     const start = this.#take(4);
-    const source = this.#source;
-    return ((source[start]! << 24) | (source[start + 1]! << 16) | (source[start + 2]! << 8) | source[start + 3]!) >>> 0;
+    return this.#view.getUint32(start);
   }
 
   #float64(): number {
     const start = this.#take(8);
-    const source = this.#source;
-    for (let i = 0; i < 8; i++) floatScratchBytes[7 - i] = source[start + i]!;
-    return floatScratch[0]!;
+    return this.#view.getFloat64(start);
   }
 
   #read(depth: number): unknown {
@@ -153,27 +168,59 @@ export class ValueDecoder {
 
   #string(lengthBytes: number): string {
     const start = this.#take(lengthBytes);
-    const source = this.#source;
-    if (lengthBytes > cachedStringBytes) {
-      return (source as unknown as NativeStrings).utf8Slice(start, start + lengthBytes);
+    if (lengthBytes > cachedStringBytes || lengthBytes < 4) {
+      return lengthBytes < 4 ? this.#shortest(start, lengthBytes) : this.#utf8(start, lengthBytes);
     }
+    // The last word overlaps the one before where the length is no multiple of four.
+    const view = this.#view;
+    const last = start + lengthBytes - 4;
     let hash = lengthBytes;
     let allBits = 0;
-    for (let i = 0; i < lengthBytes; i++) {
-      const byte = source[start + i]!;
-      allBits |= byte;
-      hash = (hash * 31 + byte) | 0;
+    for (let at = start; at < last; at += 4) {
+      const word = view.getInt32(at);
+      allBits |= word;
+      hash = Math.imul(hash ^ word, 0x9e3779b1);
     }
-    if (allBits >= 0x80) return (source as unknown as NativeStrings).utf8Slice(start, start + lengthBytes);
-    const entry = (hash ^ (hash >>> 11)) & (cacheEntries - 1);
+    const lastWord = view.getInt32(last);
+    if (((allBits | lastWord) & 0x80808080) !== 0) return this.#utf8(start, lengthBytes);
+    hash = Math.imul(hash ^ lastWord, 0x9e3779b1);
+    const entry = (hash ^ (hash >>> 15)) & (cacheEntries - 1);
     const cached = this.#strings[entry]!;
+    const words = this.#stringWords;
+    let word = entry * cachedStringWords;
     if (cached.length === lengthBytes) {
-      let i = 0;
-      while (i < lengthBytes && cached.charCodeAt(i) === source[start + i]) i++;
-      if (i === lengthBytes) return cached;
+      let at = start;
+      while (at < last && view.getInt32(at) === words[word]) {
+        at += 4;
+        word++;
+      }
+      if (at >= last && lastWord === words[word]) return cached;
+      word = entry * cachedStringWords;
     }
-    const text = (source as unknown as NativeStrings).latin1Slice(start, start + lengthBytes);
+    const text = (this.#source as unknown as NativeStrings).latin1Slice(start, start + lengthBytes);
     this.#strings[entry] = text;
+    for (let at = start; at < last; at += 4) words[word++] = view.getInt32(at);
+    words[word] = lastWord;
+    return text;
+  }
+
+  #utf8(start: number, lengthBytes: number): string {
+    return (this.#source as unknown as NativeStrings).utf8Slice(start, start + lengthBytes);
+  }
+
+  /** A string of fewer than four bytes. */
+  #shortest(start: number, lengthBytes: number): string {
+    if (lengthBytes === 0) return '';
+    const source = this.#source;
+    let word = 0;
+    for (let i = 0; i < lengthBytes; i++) word = (word << 8) | source[start + i]!;
+    if ((word & 0x808080) !== 0) return this.#utf8(start, lengthBytes);
+    const entry = (Math.imul(word, 0x9e3779b1) >>> 15) & (cacheEntries - 1);
+    const cached = this.#strings[entry]!;
+    if (cached.length === lengthBytes && this.#stringWords[entry * cachedStringWords] === word) return cached;
+    const text = (this.#source as unknown as NativeStrings).latin1Slice(start, start + lengthBytes);
+    this.#strings[entry] = text;
+    this.#stringWords[entry * cachedStringWords] = word;
     return text;
   }
 
@@ -188,9 +235,67 @@ export class ValueDecoder {
 
   #object(count: number, depth: number): object {
     if (depth >= maximumDepth) throw this.#malformed(`it is nested more than ${maximumDepth} levels deep`);
-    if (count > (this.#end - this.#position) / 2) throw this.#malformed('it ends too early');
-    const object: Record<string, unknown> = {};
-    for (let i = 0; i < count; i++) {
+    const start = this.#position;
+    if (count > (this.#end - start) / 2) throw this.#malformed('it ends too early');
+    if (!canHaveShape(count)) return this.#fields({}, 0, count, depth);
+    const source = this.#source;
+    const slot = this.#shapes.slotOf(count, source[start]!, source[start + 1]!, source[start + 2]!);
+    const shape = slot.shape;
+    if (shape !== undefined && shape.names.length === count) return this.#shaped(slot, shape, depth);
+    const object = this.#fields({}, 0, count, depth);
+    this.#shapes.learn(slot, object, count);
+    return object;
+  }
+
+  /** Reads an object by its slot's shape, and what is left of it field by field where it has another. */
+  #shaped(slot: Slot, shape: Shape, depth: number): object {
+    const outerFieldsRead = this.#fieldsRead;
+    this.#fieldsRead = 0;
+    const object = shape.read(this, shape.keys, depth + 1);
+    const fieldsRead = this.#fieldsRead;
+    this.#fieldsRead = outerFieldsRead;
+    const { names } = shape;
+    if (fieldsRead === names.length) {
+      shape.misses = 0;
+      return object;
+    }
+    this.#isOtherShape = false;
+    this.#shapes.miss(slot, shape);
+    const other: Record<string, unknown> = {};
+    for (let i = 0; i < fieldsRead; i++) other[names[i]!] = object[names[i]!];
+    return this.#fields(other, fieldsRead, names.length, depth);
+  }
+
+  /** @internal Called by the readers of shapes: the value of the next field, if its key is the expected one. */
+  readField(keys: DataView, start: number, end: number, depth: number): unknown {
+    if (this.#isOtherShape) return undefined;
+    const position = this.#position;
+    const lengthBytes = end - start;
+    if (lengthBytes >= this.#end - position || !this.#isNext(keys, start, end)) {
+      this.#isOtherShape = true;
+      return undefined;
+    }
+    this.#fieldsRead++;
+    this.#position = position + lengthBytes;
+    return this.#read(depth);
+  }
+
+  /** Whether the bytes of `keys` from `start` to `end` are those that come next; so many are there. */
+  #isNext(keys: DataView, start: number, end: number): boolean {
+    const view = this.#view;
+    const offset = this.#position - start;
+    const last = end - 4;
+    if (last < start) {
+      for (let i = start; i < end; i++) if (view.getUint8(i + offset) !== keys.getUint8(i)) return false;
+      return true;
+    }
+    for (let i = start; i < last; i += 4) if (view.getInt32(i + offset) !== keys.getInt32(i)) return false;
+    return view.getInt32(last + offset) === keys.getInt32(last);
+  }
+
+  /** Reads the fields from number `from` on into an object. */
+  #fields(object: Record<string, unknown>, from: number, count: number, depth: number): object {
+    for (let i = from; i < count; i++) {
       const key = this.#key();
       const value = this.#read(depth + 1);
       // As an own property: an assignment would change the object's prototype.
