@@ -103,7 +103,13 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
     if (known !== undefined) return known;
     const connecting = this.#connect(uri, options);
     this.#byUri.set(uri, connecting);
-    connecting.catch(() => this.#byUri.delete(uri));
+    const forget = () => {
+      if (this.#byUri.get(uri) === connecting) this.#byUri.delete(uri);
+    };
+    connecting.then((peer) => {
+      // One that connected to this side, or is not to be connected to again, is asked for anew once it is lost.
+      if (options.reconnect === false || peer.uri !== uri) peer.once('lost', forget);
+    }, forget);
     return connecting;
   }
 
