@@ -40,6 +40,7 @@ export const errorCodes = {
   ERR_HEDDLE_MAILBOX_FULL: 'the mailbox of the actor is at its capacity; wait for ready()',
   ERR_HEDDLE_UNKNOWN_MESSAGE: 'the actor has no handler of that name',
   ERR_HEDDLE_UNKNOWN_ACTOR_TYPE: 'the module does not define an actor of that name',
+  ERR_HEDDLE_TYPESCRIPT: 'this Node.js cannot run that TypeScript module; the message says why',
   ERR_HEDDLE_DEADLOCK: 'the actor asked itself while it handles a message: the answer could never come',
   ERR_HEDDLE_NAME_IN_USE: 'another actor has that name',
   ERR_HEDDLE_NODE_LOST: 'the other node, a process, was lost, or is not connected, or was replaced by a new one',

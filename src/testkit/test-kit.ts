@@ -2,15 +2,16 @@ import { systemClock } from '../clock.js';
 import { HeddleError, requireInteger } from '../errors.js';
 import type { DeadLetter } from '../runtime/actors/dead-letters.js';
 import type { Ref } from '../runtime/actors/ref.js';
-import { type ActorFailure, ActorSystem, type SystemOptions } from '../runtime/actors/system.js';
+import type { ActorFailure } from '../runtime/actors/system.js';
 import type { Protocol } from '../runtime/actors/types.js';
+import { ClusterSystem, type ClusterSystemOptions } from '../runtime/cluster/cluster-system.js';
 import { CodecCell } from './codec-cell.js';
 import { ManualClock } from './manual-clock.js';
 import { Probe } from './probe.js';
 import { type ProbeSink, probeDefinition } from './probe-cell.js';
 
 /** How a test kit is made: as a system is, and with what a test wants. */
-export interface TestKitOptions extends SystemOptions {
+export interface TestKitOptions extends ClusterSystemOptions {
   /**
    * Takes what actors of this thread are spawned with, told, asked, and reply through the codec, as if they lived in
    * different threads: each gets its own copy, errors arrive as a `RemoteError`, and what cannot be sent fails with
@@ -43,7 +44,7 @@ const longestWaitMs = 2 ** 31 - 1;
  */
 export class TestKit implements AsyncDisposable {
   /** The system under test. */
-  readonly system: ActorSystem;
+  readonly system: ClusterSystem;
   /** @internal */
   readonly throughCodec: boolean;
   readonly #clock: ManualClock | undefined;
@@ -68,7 +69,7 @@ export class TestKit implements AsyncDisposable {
     }
     this.throughCodec = throughCodec;
     this.#clock = manualTime ? new ManualClock() : undefined;
-    this.system = new ActorSystem(systemOptions, {
+    this.system = new ClusterSystem(systemOptions, {
       clock: this.#clock,
       cellClass: throughCodec ? CodecCell : undefined,
     });
@@ -256,6 +257,7 @@ export async function createTestKit(options: TestKitOptions = {}): Promise<TestK
   const kit = new TestKit(options);
   try {
     await kit.system.start(options.signals ?? []);
+    if (options.inspect !== undefined) kit.system.inspect(options.inspect);
   } catch (error) {
     await kit.close();
     throw error;

@@ -1,8 +1,10 @@
 import { HeddleError } from '../../errors.js';
+import { importModule } from '../context/import-module.js';
 import type { ActorContext } from './actor-context.js';
 import type { Cell } from './cell.js';
-import { type MailboxOptions, mailboxOptionsWith } from './mailbox-options.js';
-import { type SupervisionOptions, supervisionWith } from './supervision.js';
+import { checkSpecification } from './check-specification.js';
+import type { MailboxOptions } from './mailbox-options.js';
+import type { SupervisionOptions } from './supervision.js';
 import type { ActorRef, Protocol, Termination } from './types.js';
 
 /** A handler as the runtime sees it. */
@@ -106,7 +108,8 @@ export function isImportingDefinitions(): boolean {
 
 /**
  * Defines an actor. Call it at the top level of a module of its own, with `import.meta.url`: other contexts import that
- * module to spawn the actor.
+ * module to spawn the actor. Where a bundler puts the code into other files, give the URL of the file that defines it in
+ * the bundle: `new URL('./counter.js', import.meta.url)`.
  *
  * @example
  * export const Counter = defineActor(import.meta.url, {
@@ -121,28 +124,21 @@ export function isImportingDefinitions(): boolean {
  * @throws ERR_HEDDLE_INVALID_ARGUMENT
  */
 export function defineActor<S, A, H extends Handlers<S>>(
-  module: string,
+  module: string | URL,
   specification: ActorSpecification<S, A, H>,
 ): ActorDefinition<A, MessagesOf<H>> {
+  const url = String(module);
+  if (!URL.canParse(url)) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `module=${url} is no URL: give import.meta.url`);
+  }
+  checkSpecification(url, specification);
   const { name } = specification;
-  if (typeof module !== 'string' || !URL.canParse(module)) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `module=${String(module)} is no URL: give import.meta.url`);
-  }
-  if (typeof name !== 'string' || name === '') {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_ARGUMENT',
-      `an actor needs a name, unique in its module: module=${module}`,
-    );
-  }
-  const key = keyOf(module, name);
+  const key = keyOf(url, name);
   if (definitions.has(key)) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `module=${module} defines two actors with name=${name}`);
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `module=${url} defines two actors with name=${name}`);
   }
-  // Checks them now rather than at the first spawn.
-  mailboxOptionsWith(specification.mailbox);
-  supervisionWith(specification.supervision);
   const handlers = Object.assign(Object.create(null), specification.handlers);
-  const definition = { name, module, specification, handlers } as unknown as ActorDefinition<A, MessagesOf<H>>;
+  const definition = { name, module: url, specification, handlers } as unknown as ActorDefinition<A, MessagesOf<H>>;
   definitions.set(key, definition);
   return definition;
 }
@@ -158,10 +154,12 @@ export async function loadDefinition(module: string, name: string): Promise<AnyD
   if (known !== undefined) return known;
   importing++;
   try {
-    await import(module);
+    await importModule(module);
   } catch (cause) {
     throw new HeddleError(
-      'ERR_HEDDLE_UNKNOWN_ACTOR_TYPE',
+      cause instanceof HeddleError && cause.code === 'ERR_HEDDLE_TYPESCRIPT'
+        ? 'ERR_HEDDLE_TYPESCRIPT'
+        : 'ERR_HEDDLE_UNKNOWN_ACTOR_TYPE',
       `the module that defines actor ${name} cannot be imported here: ${String(cause)} (module=${module})`,
       { cause },
     );
@@ -172,6 +170,6 @@ export async function loadDefinition(module: string, name: string): Promise<AnyD
   if (definition !== undefined) return definition;
   throw new HeddleError(
     'ERR_HEDDLE_UNKNOWN_ACTOR_TYPE',
-    `module=${module} defines no actor with name=${name}: call defineActor at its top level, with import.meta.url`,
+    `module=${module} defines no actor with name=${name}: call defineActor at its top level, with the URL of that module`,
   );
 }

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import { type AnyDefinition, isImportingDefinitions } from '../actors/definition.js';
+import type { HostParts } from '../actors/host-options.js';
 import { ActorSystem, type SystemOptions } from '../actors/system.js';
 import type { ConnectionOptions } from '../session/options.js';
 import { Cluster, type ConnectPeerOptions } from './cluster.js';
@@ -49,7 +50,7 @@ export class ClusterSystem extends ActorSystem {
   readonly #portals: readonly string[] | undefined;
 
   /** @internal Use {@link createSystem}. */
-  constructor(options: ClusterSystemOptions) {
+  constructor(options: ClusterSystemOptions, parts: HostParts = {}) {
     const { secret, listen } = options;
     const key = secretKey(secret);
     const given = listen === undefined || typeof listen === 'string' ? [listen ?? []].flat() : [...listen];
@@ -58,7 +59,7 @@ export class ClusterSystem extends ActorSystem {
     const portals = given.length === 0 ? undefined : portalsFor(given, contexts + 1);
     const connection = { ...defaultPeerOptions, ...options.peerOptions };
     const extraOf = (place: number): ClusterThreadData => ({ secret, connection, portal: portals?.[place] });
-    super(options, { thread: { module: threadModule, extraOf } });
+    super(options, { ...parts, thread: { module: threadModule, extraOf } });
     this.#portals = portals;
     this.cluster = new Cluster({ system: this, secret, connection, register: options.register ?? [] });
     this.onShutdown('after-actors', () => this.cluster.close());
@@ -103,7 +104,8 @@ export async function createSystem(options: ClusterSystemOptions = {}): Promise<
   if (isImportingDefinitions()) {
     throw new HeddleError(
       'ERR_HEDDLE_INVALID_STATE',
-      'createSystem() was called by a module that a context imports for its actors: define actors in modules of their own',
+      'createSystem() was called by a module that a context imports for its actors: define actors in modules of their own, ' +
+        'which a bundler must know as entry points',
     );
   }
   const system = new ClusterSystem(options);

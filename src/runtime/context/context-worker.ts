@@ -6,6 +6,7 @@ import type { ContextFactory, ContextInit, DirectedContext } from './context-run
 import { type ContextControl, DirectoryClient, exposeControl } from './control.js';
 import { currentOsThreadId } from './cpu-placement.js';
 import { fromWireError, type Outcome, outcomeOf } from './error-wire.js';
+import { importModule } from './import-module.js';
 import { activePorts, isLoopAliveWithout, type LoopHold } from './loop-liveness.js';
 import { ResourceBaseline } from './resource-baseline.js';
 
@@ -15,6 +16,8 @@ export interface ContextTask {
   readonly factoryUrl: string;
   /** All of {@link ContextInit} that can be cloned. */
   readonly init: Omit<ContextInit, 'shm'>;
+  /** Whether the stacks of errors lead to the sources, as they do in the thread that starts this one. */
+  readonly hasSourceMaps: boolean;
   /** The context table. */
   readonly table: SharedArrayBuffer;
   readonly controlPort: MessagePort;
@@ -24,6 +27,8 @@ export interface ContextTask {
 /** The piscina task of a thread that is a context: makes the context, and returns when it has been stopped. */
 export default function runContext(task: ContextTask): Promise<Outcome<void>> {
   return outcomeOf(async () => {
+    // Given on the command line it holds for every thread; turned on by a call only for the one that calls.
+    if (task.hasSourceMaps) process.setSourceMapsEnabled(true);
     const { contextFactory } = (await import(task.factoryUrl)) as { contextFactory: ContextFactory };
     const directory = new DirectoryClient(task.directoryPort);
     const context = contextFactory.createContext({
@@ -65,7 +70,7 @@ class WorkerControl implements ContextControl {
     this.#baseline = new ResourceBaseline();
     this.#steeringPorts = activePorts();
     return outcomeOf(async () => {
-      const main = mainFunctionOf(await import(moduleUrl), moduleUrl);
+      const main = mainFunctionOf(await importModule(moduleUrl), moduleUrl);
       const value = await main(this.#context, parcel.data);
       this.#started = true;
       return value;

@@ -265,13 +265,14 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     const task: ContextTask = {
       factoryUrl: this.#factory.moduleUrl,
       init,
+      hasSourceMaps: process.sourceMapsEnabled,
       table: this.#table,
       controlPort: controlChannel.port2,
       directoryPort: directoryChannel.port2,
     };
     const threadPorts = [controlChannel.port2, directoryChannel.port2];
     try {
-      const thread = this.#pools.run(contextWorkerUrl, task, threadPorts, options);
+      const thread = this.#pools.run(contextWorkerUrl, task, threadPorts, name, options);
       const control = new ControlClient(controlChannel.port1);
       const context = new WorkerContext<unknown, S>({
         id,

@@ -1,4 +1,4 @@
-import type { MessagePort, ResourceLimits, Worker } from 'node:worker_threads';
+import workerThreads, { type MessagePort, type ResourceLimits, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { HeddleError } from '../../errors.js';
 import { maximumContexts } from '../../transports/shm/context-table.js';
@@ -77,6 +77,25 @@ function releaseProcess(candidate: Candidate): void {
   }
 }
 
+/**
+ * Makes what `make` makes with a name on its thread, for debuggers and the operating system's tools. piscina passes no
+ * name on; it makes the thread within the call, by the constructor that node:worker_threads holds at that moment. Should
+ * that change, nothing breaks, but then threads have no names.
+ */
+function withThreadName<T>(name: string, make: () => T): T {
+  const { Worker } = workerThreads;
+  workerThreads.Worker = class extends Worker {
+    constructor(filename: string | URL, options?: workerThreads.WorkerOptions) {
+      super(filename, { ...options, name });
+    }
+  };
+  try {
+    return make();
+  } finally {
+    workerThreads.Worker = Worker;
+  }
+}
+
 /** The threads that have the same settings. */
 class ThreadPool {
   readonly #waiting = new WaitingTasks();
@@ -104,14 +123,16 @@ class ThreadPool {
     this.#piscina.on('error', () => {});
   }
 
-  run(taskUrl: string, task: object, transferList: readonly MessagePort[]): Thread {
+  run(taskUrl: string, task: object, transferList: readonly MessagePort[], name: string): Thread {
     const taskKey = ++this.#lastTaskKey;
     const before = new Set(this.#piscina.threads);
     let returned: Promise<unknown>;
     try {
-      returned = this.#piscina.run(
-        { ...task, [Piscina.queueOptionsSymbol]: { taskKey } },
-        { filename: taskUrl, transferList: [...transferList] as never },
+      returned = withThreadName(name, () =>
+        this.#piscina.run(
+          { ...task, [Piscina.queueOptionsSymbol]: { taskKey } },
+          { filename: taskUrl, transferList: [...transferList] as never },
+        ),
       );
     } catch (error) {
       this.#waiting.drop(taskKey);
@@ -186,17 +207,23 @@ export class ThreadPools {
   readonly #pools = new Map<string, ThreadPool>();
 
   /**
-   * Makes a thread and runs the default export of `taskUrl` on it, once; that returns an {@link Outcome}. Throws what
+   * Makes a thread of that name and runs the default export of `taskUrl` on it, once; that returns an {@link Outcome}. Throws what
    * the thread's settings make `Worker` throw.
    */
-  run(taskUrl: string, task: object, transferList: readonly MessagePort[], settings: ThreadSettings): Thread {
+  run(
+    taskUrl: string,
+    task: object,
+    transferList: readonly MessagePort[],
+    name: string,
+    settings: ThreadSettings,
+  ): Thread {
     const key = JSON.stringify([settings.resourceLimits ?? null, settings.env ?? null, settings.execArgv ?? null]);
     let pool = this.#pools.get(key);
     if (pool === undefined) {
       pool = new ThreadPool(settings);
       this.#pools.set(key, pool);
     }
-    return pool.run(taskUrl, task, transferList);
+    return pool.run(taskUrl, task, transferList, name);
   }
 
   /** Ends all threads at once; resolves when they have gone. */
