@@ -165,6 +165,7 @@ export class Cell {
     }
     inbox.announceRoom();
     if (inbox.runnable > 0) this.schedule();
+    else inbox.forgetTaken();
     return handled;
   }
 

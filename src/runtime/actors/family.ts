@@ -1,6 +1,7 @@
 import type { Cell } from './cell.js';
 import type { AnyDefinition } from './definition.js';
 import type { ActorHost } from './host.js';
+import { hostSlot } from './peer.js';
 import type { Ref } from './ref.js';
 import type { Directive, SupervisionSettings } from './supervision.js';
 
@@ -30,6 +31,8 @@ export class Family {
   readonly #settings: SupervisionSettings;
   /** The actor that supervises; undefined for a root. */
   readonly owner: Cell | undefined;
+  /** What all children of this context have as their parent. */
+  readonly asParent: Parent;
   /** By cell, or by address for those in other contexts. */
   readonly #children = new Map<unknown, Child>();
   #waitForEmpty: (() => void) | undefined;
@@ -38,6 +41,8 @@ export class Family {
     this.#host = host;
     this.#settings = settings;
     this.owner = owner;
+    const { slot, generation } = owner?.ref ?? { slot: hostSlot, generation: 0 };
+    this.asParent = { family: this, place: host.place, slot, generation };
   }
 
   get size(): number {

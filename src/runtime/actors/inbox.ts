@@ -78,6 +78,12 @@ export class Inbox {
     return this.mailbox.shift() ? this.mailbox : undefined;
   }
 
+  /** Lets go of the message that was taken last. */
+  forgetTaken(): void {
+    this.mailbox.forget();
+    this.#urgent?.forget();
+  }
+
   #countOverflow(): void {
     this.overflows++;
     this.#host.context.counter('actorMailboxOverflows').add(1);

@@ -20,7 +20,8 @@ export interface Origin {
 }
 
 const strideBits = 2;
-const firstEntries = 8;
+/** Few: most actors of a large number have one message waiting, or none. */
+const firstEntries = 2;
 const shrinkAboveEntries = 1024;
 const noSlots: unknown[] = [];
 
@@ -56,6 +57,13 @@ export class Mailbox {
   carryWithLast(carrier: Carrier): void {
     this.#hasCarriers = true;
     this.#slots[(((this.#head + this.size - 1) & this.#mask) << strideBits) + 3] = carrier;
+  }
+
+  /** Lets go of what {@link shift} took out last: an idle actor keeps no payload alive. */
+  forget(): void {
+    this.payload = undefined;
+    this.origin = undefined;
+    this.carrier = undefined;
   }
 
   /** Puts a message before all others. */

@@ -4,7 +4,6 @@ import { type AnyDefinition, loadDefinition } from './definition.js';
 import type { Child, Family } from './family.js';
 import type { ActorHost } from './host.js';
 import type { SpawnRequest } from './host-messages.js';
-import { hostSlot } from './peer.js';
 import type { SpawnOptions } from './placement.js';
 import type { Place } from './places.js';
 import type { Ref } from './ref.js';
@@ -24,8 +23,7 @@ export class Spawner {
   spawnHere(family: Family, definition: AnyDefinition, args: unknown): Ref {
     let failure: { error: unknown } | undefined;
     let isSync = true;
-    const parent = { family, ...this.#addressOf(family) };
-    const cell = this.#host.makeCell(definition, args, parent, (error) => {
+    const cell = this.#host.makeCell(definition, args, family.asParent, (error) => {
       if (error === undefined) return;
       if (isSync) failure = { error };
       else this.#host.reportFailure(cell.ref, error, 'stop');
@@ -53,8 +51,7 @@ export class Spawner {
     const place = host.places.choose(options.on ?? 'here', host.place);
     if (place.place !== host.place) return this.#spawnAt(place, family, definition, args);
     return new Promise<Ref>((resolve, reject) => {
-      const parent = { family, ...this.#addressOf(family) };
-      const cell: Cell = host.makeCell(definition, args, parent, (error) => {
+      const cell: Cell = host.makeCell(definition, args, family.asParent, (error) => {
         // The cell is not returned yet when its state is made at once.
         if (error === undefined) queueMicrotask(() => resolve(cell.ref));
         else reject(error);
@@ -103,19 +100,15 @@ export class Spawner {
     args: unknown,
     address?: { slot: number; generation: number },
   ): Promise<{ slot: number; generation: number }> {
+    const { place: ownPlace, slot, generation } = family.asParent;
     const request: SpawnRequest = {
       type: 'spawn',
       module: definition.module,
       definition: definition.name,
       args,
-      parent: this.#addressOf(family),
+      parent: { place: ownPlace, slot, generation },
       address: address === undefined ? undefined : { slot: address.slot, generation: address.generation },
     };
     return (await this.#host.request(place.place, request, spawnTimeoutMs)) as { slot: number; generation: number };
-  }
-
-  #addressOf(family: Family): { place: number; slot: number; generation: number } {
-    const owner = family.owner?.ref;
-    return { place: this.#host.place, slot: owner?.slot ?? hostSlot, generation: owner?.generation ?? 0 };
   }
 }

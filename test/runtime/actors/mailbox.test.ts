@@ -2,6 +2,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Mailbox } from '../../../src/runtime/actors/mailbox.js';
+import { collectGarbage } from '../../support/garbage.js';
 import { Doorkeeper } from './fixtures/doors.js';
 import { Dropping, Failing, Forgetting, Pressing, Sluggish } from './fixtures/slow.js';
 import { testSystem, until } from './support.js';
@@ -134,3 +135,20 @@ for (const on of ['here', 'worker-1']) {
     t.is(system.deadLetters.length, 100);
   });
 }
+
+test('an idle actor keeps the payload of its last message alive no longer', async (t) => {
+  const { system } = await testSystem(t);
+  const slow = system.spawnHere(Sluggish);
+  // A function of its own, so that nothing of this one refers to the payload.
+  const tellJob = () => {
+    const job = { number: 1 };
+    slow.tell('work', job);
+    return new WeakRef(job);
+  };
+  const payload = tellJob();
+  await until(() => {
+    collectGarbage();
+    return payload.deref() === undefined;
+  });
+  t.is(await slow.ask('count'), 1);
+});

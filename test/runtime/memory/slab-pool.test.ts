@@ -1,9 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import { slabBytes } from '../../../src/runtime/memory/slab-layout.js';
 import { createSlabCounter, type LeakReport, SlabPool } from '../../../src/runtime/memory/slab-pool.js';
+import { collectGarbage } from '../../support/garbage.js';
 import { adoptDescriptor } from './adopt-descriptor.js';
 
 const mib = 1 << 20;
@@ -183,8 +182,6 @@ test('leaks are reported with length and, if asked for, with where they were mad
 });
 
 test('a buffer that is collected unreleased is reported once and its memory freed', async (t) => {
-  setFlagsFromString('--expose-gc');
-  const collectGarbage = runInNewContext('gc') as () => void;
   const leaks: LeakReport[] = [];
   const pool = new SlabPool({
     contextId: 1,
