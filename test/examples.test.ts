@@ -92,7 +92,9 @@ test('examples import heddle as their reader would', (t) => {
   for (const path of files) {
     const imports = [...readProjectFile(path).matchAll(/from '([^']+)'/g)].map((match) => match[1] as string);
     t.deepEqual(
-      imports.filter((name) => name !== 'heddle' && !name.startsWith('node:') && !/^\.\/[\w-]+\.js$/.test(name)),
+      imports.filter(
+        (name) => name !== 'heddle' && !name.startsWith('node:') && !/^\.(\.\/[\w-]+)?\/[\w-]+\.js$/.test(name),
+      ),
       [],
       path,
     );
