@@ -2,7 +2,7 @@ import type { AnyStateMachine, EventFromLogic, OutputFrom, SnapshotFrom } from '
 import type { Protocol } from '../types.js';
 
 /** The tags that the states of a machine with snapshots `S` may have. */
-export type TagOf<S> = S extends { hasTag(tag: infer T): boolean } ? T : string;
+export type TagOf<S> = S extends Record<'hasTag', (tag: infer T) => boolean> ? T : string;
 
 /** The state that an XState machine is in, as everybody else sees it: what of its snapshot is data. */
 export interface MachineState<TMachine extends AnyStateMachine> {
@@ -36,7 +36,7 @@ export type EventMessage<E, S> = keyof Omit<E, 'type'> extends never
  */
 export type MachineMessages<TMachine extends AnyStateMachine> = {
   [K in EventFromLogic<TMachine>['type']]: EventMessage<
-    Extract<EventFromLogic<TMachine>, { type: K }>,
+    Extract<EventFromLogic<TMachine>, Record<'type', K>>,
     MachineState<TMachine>
   >;
 } & Observable<MachineState<TMachine>>;
