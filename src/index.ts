@@ -47,6 +47,12 @@ export {
   type StateSubscription,
 } from './runtime/actors/machines/observe.js';
 export type { MailboxOptions, OverflowPolicy } from './runtime/actors/mailbox-options.js';
+export {
+  defineObjectActor,
+  type ObjectActorSpecification,
+  type ObjectMessages,
+} from './runtime/actors/objects/object-actor.js';
+export { finalizer, proxy, releaseProxy, type WrapOptions, wrap } from './runtime/actors/objects/wrap.js';
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
 export type { Placement, SpawnOptions } from './runtime/actors/placement.js';
 export type { Pool, PoolOptions } from './runtime/actors/pool.js';

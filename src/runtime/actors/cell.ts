@@ -5,7 +5,7 @@ import { actorStopped, isThenable } from './actor-errors.js';
 import { type ActorSpecification, type AnyDefinition, type Handler, type Handlers, Refusal } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';
 import { callOnStop, Endings } from './endings.js';
-import { ErrorReply } from './error-reply.js';
+import { ErrorReply, errorOf } from './error-reply.js';
 import { Family, type Parent } from './family.js';
 import type { ActorHost } from './host.js';
 import { Inbox } from './inbox.js';
@@ -232,7 +232,7 @@ export class Cell {
       (error: unknown) => {
         this.#finishHandler(incarnation);
         if (incarnation === this.#incarnation) this.#handlerFailed(error, origin);
-        else if (origin?.isAsk === true) origin.replyError(error);
+        else if (origin?.isAsk === true) origin.replyError(errorOf(error));
       },
     );
   }

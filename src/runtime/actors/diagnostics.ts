@@ -1,6 +1,7 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { isThenable } from './actor-errors.js';
 import type { Cell } from './cell.js';
+import { errorOf } from './error-reply.js';
 import type { Mailbox } from './mailbox.js';
 import { type CurrentTrace, propagation, runWithCarrier, spanOf } from './trace-context.js';
 import type { AnyActorRef, TerminationReason } from './types.js';
@@ -87,7 +88,7 @@ function callObserved(message: MessageTraceMessage, call: () => unknown): unknow
     if (isThenable(result)) observePromise(message, result);
     else message.result = result;
   } catch (error) {
-    message.error = error;
+    message.error = errorOf(error);
     failed.publish(message);
     throw error;
   } finally {
@@ -107,7 +108,7 @@ function observePromise(message: MessageTraceMessage, promise: PromiseLike<unkno
       settle();
     },
     (error: unknown) => {
-      message.error = error;
+      message.error = errorOf(error);
       failed.publish(message);
       settle();
     },

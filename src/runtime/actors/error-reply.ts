@@ -6,3 +6,8 @@ export class ErrorReply {
     this.error = error;
   }
 }
+
+/** The error itself. */
+export function errorOf(error: unknown): unknown {
+  return error instanceof ErrorReply ? error.error : error;
+}

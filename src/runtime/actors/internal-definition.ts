@@ -19,9 +19,8 @@ export function internalDefinition<S, A>(specification: ActorSpecification<S, A,
   } as AnyDefinition;
 }
 
-/** Makes such an actor. It ends, at the latest, with the state of the actor whose handler runs now, if one does. */
-export function spawnInternal(host: ActorHost, definition: AnyDefinition, args: unknown): Ref {
-  const owner = host.current;
+/** Makes such an actor. It ends, at the latest, with the state of its owner: the actor whose handler runs now, if one does. */
+export function spawnInternal(host: ActorHost, definition: AnyDefinition, args: unknown, owner = host.current): Ref {
   const ref = host.spawner.spawnHere(host.internals, definition, args);
   const cell = ref.cell as Cell;
   if (owner !== undefined && !cell.isGone) {

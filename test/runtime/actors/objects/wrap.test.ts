@@ -1,0 +1,266 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import test from 'ava';
+import * as comlink from 'comlink';
+import {
+  type ActorSystem,
+  finalizer,
+  proxy,
+  type RefOf,
+  type RemoteError,
+  releaseProxy,
+  wrap,
+} from '../../../../src/index.js';
+import type { Counter } from '../fixtures/counter.js';
+import { Doorkeeper } from '../fixtures/doors.js';
+import { Library, LibraryActor, Patron, Quiet } from '../fixtures/objects.js';
+import { testSystem, until } from '../support.js';
+
+/** Never called: what matters is that tsc compiles it, errors expected included. */
+export async function typesHold(system: ActorSystem, ref: RefOf<typeof LibraryActor>, counter: RefOf<typeof Counter>) {
+  // @ts-expect-error the arguments are missing
+  await system.spawn(LibraryActor);
+  // @ts-expect-error of another type
+  await system.spawn(LibraryActor, { name: 5 });
+  const library = wrap(ref);
+  const count: number = await library.add('Dune');
+  const isOpen: boolean = await library.open;
+  // @ts-expect-error the title is a string
+  await library.add(5);
+  // @ts-expect-error there is no such method
+  await library.burn();
+  // @ts-expect-error its result is a promise
+  const now: number = library.add('Dune');
+  const card = await library.card('Ada');
+  const text: string = await card.lend('Dune');
+  // @ts-expect-error an actor that has no object
+  wrap(counter);
+  // @ts-expect-error its messages are not for sending by hand
+  ref.tell('add', 'Dune');
+  return [count, isOpen, now, text];
+}
+
+for (const on of ['here', 'worker-1']) {
+  const setUp = async (t: Parameters<typeof testSystem>[0]) => {
+    const { system, failures } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const ref = await system.spawn(LibraryActor, { name: 'main street' }, { on });
+    const doors = await system.spawn(Doorkeeper, undefined, { on });
+    return { system, failures, ref, doors, library: wrap(ref) };
+  };
+
+  test(`methods, properties and paths, ${on}`, async (t) => {
+    const { library } = await setUp(t);
+    t.is(await library.add('Dune'), 1);
+    t.is(await library.name, 'main street');
+    t.deepEqual(await library.books, ['Dune']);
+    const { desk } = library as unknown as { desk: Library['desk'] };
+    t.is(await desk.greet('Bob'), 'Ada greets Bob');
+    (library as unknown as { open: boolean }).open = false;
+    await until(async () => !(await library.open));
+    t.is(await library.sum(comlink.transfer(new Float64Array([1, 2, 3.5]), [])), 6.5);
+    const buffer = new Float64Array([4]);
+    t.is(await library.sum(comlink.transfer(buffer, [buffer.buffer])), 4);
+  });
+
+  test(`errors come across, and fail the actor only where it says so, ${on}`, async (t) => {
+    const { library, failures } = await setUp(t);
+    await library.add('Dune');
+    const error = await t.throwsAsync(library.fail('no such book'));
+    if (on === 'here') t.is((error as { code?: string }).code, 'ERR_LIBRARY');
+    else
+      t.like(error as RemoteError, { remoteName: 'RangeError', remoteCode: 'ERR_LIBRARY', code: 'ERR_HEDDLE_REMOTE' });
+    t.regex(String(error?.message), /no such book/);
+    t.deepEqual(await library.books, ['Dune']);
+    t.is(failures.length, 0);
+    await t.throwsAsync(library.fail('fatal'), { message: /fatal/ });
+    t.deepEqual(await library.books, [], 'a new object, behind the same proxy');
+    t.is(failures.length, 1);
+    await t.throwsAsync((library as unknown as { burn(): Promise<void> }).burn(), { message: /apply|undefined/ });
+  });
+
+  test(`callbacks travel as proxies, and are let go of, ${on}`, async (t) => {
+    const { system, library } = await setUp(t);
+    await library.add('Dune');
+    await library.add('Emma');
+    const actors = system.host.actorCount;
+    const read: string[] = [];
+    const result = await library.each(proxy((title: string) => read.push(title)));
+    t.deepEqual(read.sort(), ['Dune', 'Emma']);
+    t.deepEqual([...result].sort(), [1, 2]);
+    const finalized: string[] = [];
+    const reader = Object.assign((title: string) => `read ${title}`, {
+      [finalizer]: () => void finalized.push('reader'),
+    });
+    await library.subscribe(comlink.proxy(reader));
+    t.deepEqual(await library.announce('Persuasion'), ['read Persuasion']);
+    await t.throwsAsync(
+      library.each(
+        proxy(() => {
+          throw new RangeError('cannot read');
+        }),
+      ),
+      { message: /cannot read/ },
+    );
+    library[releaseProxy]();
+    await t.throwsAsync(async () => library.add('x'), { message: /released/ });
+    t.deepEqual(finalized, [], 'the library has the reader still');
+    t.true(system.host.actorCount > actors);
+  });
+
+  test(`objects that are returned as proxies live at the other side, until released, ${on}`, async (t) => {
+    const { library, system } = await setUp(t);
+    const card = await library.card('Ada');
+    t.is(await card.lend('Dune'), 'Ada has 1: Dune');
+    t.is(await card.lend('Emma'), 'Ada has 2: Dune, Emma');
+    t.false((await library.finalized()).includes('Ada'));
+    card[releaseProxy]();
+    await until(async () => (await library.finalized()).includes('Ada'));
+    t.true(system.actorCounts[on === 'here' ? 'main' : 'worker-1']! >= 1);
+  });
+
+  test(`a stop rejects the calls under way, finalizes, and leaves nothing, ${on}`, async (t) => {
+    const { system, ref, doors, library } = await setUp(t);
+    let finalized = 0;
+    await library.subscribe(
+      Object.assign(
+        proxy(() => 1),
+        { [finalizer]: () => void finalized++ },
+      ),
+    );
+    const never = library.never();
+    const later = library.addLater(`door ${on}`, 'Dune');
+    await until(async () => (await doors.ask('waiting', `door ${on}`)) === 1);
+    const stopped = system.stop(ref);
+    await t.throwsAsync(never, { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    await t.throwsAsync(later, { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    await stopped;
+    await t.throwsAsync(library.add('x'), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    await until(() => finalized === 1, 'the callback to be let go of');
+    await system.stop(doors);
+    // What stands for all proxies of a context stays: one actor in each.
+    await until(() => system.host.actorCount === 1, 'nothing to be left');
+  });
+
+  test(`a restart in mid-call rejects it, ${on}`, async (t) => {
+    const { library, doors } = await setUp(t);
+    const later = library.addLater(`restart ${on}`, 'Dune');
+    await until(async () => (await doors.ask('waiting', `restart ${on}`)) === 1);
+    const fails = library.fail('fatal');
+    await t.throwsAsync(later, { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    await t.throwsAsync(fails, { message: /fatal/ });
+    t.is(await library.add('Emma'), 1);
+  });
+
+  test(`calls have a deadline, a release cancels them, ${on}`, async (t) => {
+    const { ref, library } = await setUp(t);
+    const hasty = wrap(ref, { timeoutMs: 20 });
+    await t.throwsAsync(hasty.never(), { code: 'ERR_HEDDLE_TIMEOUT' });
+    const never = library.never();
+    library[releaseProxy]();
+    await t.throwsAsync(never, { code: 'ERR_HEDDLE_CANCELLED' });
+    t.is(await wrap(ref).add('Dune'), 1, 'other proxies of the same object go on');
+  });
+
+  test(`one call at a time, unless it is reentrant, ${on}`, async (t) => {
+    const { system, doors } = await setUp(t);
+    const quiet = wrap(await system.spawn(Quiet, 'quiet', { on }));
+    const first = quiet.addLater(`quiet ${on}`, 'first');
+    const second = quiet.add('second');
+    await until(async () => (await doors.ask('waiting', `quiet ${on}`)) === 1);
+    await doors.ask('open', `quiet ${on}`);
+    t.deepEqual([await first, await second], [1, 2]);
+  });
+
+  test(`ports cannot travel, ${on}`, async (t) => {
+    const { library } = await setUp(t);
+    await t.throwsAsync(library[comlink.createEndpoint](), { code: 'ERR_HEDDLE_CODEC' });
+    const { port1, port2 } = new MessageChannel();
+    const closed = new Promise((resolve) => port2.addEventListener('close', resolve));
+    const loose = library as unknown as { add(port: unknown): Promise<unknown> };
+    await t.throwsAsync(loose.add(comlink.transfer(port1, [port1 as never])), { code: 'ERR_HEDDLE_CODEC' });
+    await closed;
+  });
+}
+
+test('what cannot be sent is an error of the call', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const library = wrap(await system.spawn(LibraryActor, { name: 'far' }, { on: 'worker-1' }));
+  await t.throwsAsync(library.unsendable(), { code: 'ERR_HEDDLE_CODEC' });
+  const loose = library as unknown as { add(what: unknown): Promise<unknown> };
+  await t.throwsAsync(
+    loose.add(() => 1),
+    { code: 'ERR_HEDDLE_CODEC' },
+  );
+  t.is(await library.add('Dune'), 1);
+});
+
+test('actors use proxies, too: these end with their state', async (t) => {
+  const { system } = await testSystem(t, { contexts: 2 });
+  const ref = await system.spawn(LibraryActor, { name: 'far' }, { on: 'worker-1' });
+  const patron = await system.spawn(Patron, { library: ref }, { on: 'worker-2' });
+  t.is(await patron.ask('add', 'Dune'), 1);
+  await patron.ask('listen');
+  const library = wrap(ref);
+  t.deepEqual(await library.announce('Emma'), [1]);
+  t.deepEqual(await patron.ask('heard'), ['Emma']);
+  await t.throwsAsync(patron.ask('fail'));
+  await until(async () => (await patron.ask('heard')).length === 0, 'its restart');
+  await t.throwsAsync(library.announce('Persuasion'), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+  t.is(await patron.ask('add', 'Emma'), 2, 'with its new state it has a new proxy');
+});
+
+test('a context that is lost rejects calls; callbacks that it had are let go of', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1, restartContexts: false });
+  const library = wrap(await system.spawn(LibraryActor, { name: 'far' }, { on: 'worker-1' }));
+  let finalized = 0;
+  await library.subscribe(
+    Object.assign(
+      proxy(() => 1),
+      { [finalizer]: () => void finalized++ },
+    ),
+  );
+  const never = library.never();
+  library.exit().catch(() => {});
+  await t.throwsAsync(never, { code: 'ERR_HEDDLE_CONTEXT_LOST' });
+  await until(() => finalized === 1);
+  await until(() => system.host.actorCount === 1);
+  await t.throwsAsync(library.add('x'), { code: 'ERR_HEDDLE_CONTEXT_LOST' });
+});
+
+test('the garbage collector lets go of proxies', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { system } = await testSystem(t, { contexts: 1 });
+  const ref = await system.spawn(LibraryActor, { name: 'collected' }, { on: 'worker-1' });
+  const library = wrap(ref);
+  await (async () => {
+    const card = await library.card('Gus');
+    await card.lend('Dune');
+  })();
+  await until(async () => {
+    collect();
+    return (await library.finalized()).includes('Gus');
+  });
+  t.pass();
+});
+
+test('comlink goes on working over ports of its own', async (t) => {
+  const { port1, port2 } = new MessageChannel();
+  comlink.expose(new Library('by port'), port1);
+  const library = comlink.wrap<Library>(port2);
+  await library.add('Dune');
+  t.deepEqual(await library.each(comlink.proxy((title: string) => `read ${title}`)), ['read Dune']);
+  const error = await t.throwsAsync(library.fail('as ever'));
+  t.is(error?.message, 'as ever');
+  library[releaseProxy]();
+  port1.close();
+});
+
+test('wrap takes refs only, and deadlines in range', async (t) => {
+  const { system } = await testSystem(t);
+  // @ts-expect-error no ref
+  t.throws(() => wrap({}), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  const ref = await system.spawn(LibraryActor, { name: 'here' });
+  t.throws(() => wrap(ref, { timeoutMs: 0 }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  t.is(await wrap(ref, { timeoutMs: Infinity }).add('Dune'), 1);
+});
