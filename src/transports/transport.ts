@@ -101,6 +101,25 @@ export interface RecordReceiver {
   onLinkClosed(link: Link, error: HeddleError | undefined): void;
 }
 
+/**
+ * Carries the data of large messages beside the records, from the sender's memory to memory of the receiver's choice.
+ * All memory is shared memory (views over SharedArrayBuffers), and must neither change hands nor be reused before the
+ * operation is done.
+ */
+export interface BufferCarrier {
+  /** A number for a transfer, to be told to the peer in a record. */
+  nextTransfer(): number;
+  /**
+   * Offers `bytes`, at least one, to the peer under that number. `onDone` is called once: without an error when the peer has
+   * them, and in any case not before the memory is free again. Never from inside of this call.
+   */
+  send(transfer: number, bytes: Uint8Array, onDone: (error: HeddleError | undefined) => void): void;
+  /** Takes what the peer offers, or will offer, under that number into `target`, which is exactly as long. As `send`. */
+  receive(transfer: number, target: Uint8Array, onDone: (error: HeddleError | undefined) => void): void;
+  /** Nobody here wants what the peer offers, or will offer, under that number. */
+  discard(transfer: number): void;
+}
+
 /** The wire between one context and one portal, shared by every session of that context to that portal. */
 export interface Link {
   /** Number of the link in this context, never used twice. */
@@ -118,6 +137,8 @@ export interface Link {
   readonly maximumRecordBytes: number;
   /** Whether peers are threads of this process, so that a SharedArrayBuffer can be handed over. */
   readonly sharesMemory: boolean;
+  /** Carries large data beside the records; undefined where it has to go in records, or where memory is shared. */
+  readonly buffers?: BufferCarrier | undefined;
   /** The context at the other end, where `sharesMemory`; -1 elsewhere. */
   readonly peerContextId: number;
   /**

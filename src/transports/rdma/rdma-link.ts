@@ -12,6 +12,7 @@ import type { RecordWriter } from '../record-writer.js';
 import type { Link, TransportHost, TransportOptions } from '../transport.js';
 import type { OperationOwner } from './operations.js';
 import { SubmissionKind, violationTexts } from './queues.js';
+import { RdmaBuffers } from './rdma-buffers.js';
 import type { EndpointOwner, RdmaWorker, RegisteredBlock } from './rdma-worker.js';
 import { parseWireDescription, type WireDescription } from './wire-description.js';
 
@@ -49,6 +50,7 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
   readonly portalUri: string | undefined;
   readonly maximumRecordBytes: number;
   readonly sharesMemory = false;
+  readonly buffers: RdmaBuffers;
   readonly peerContextId = -1;
   /** The random id of the peer's process, hexadecimal. */
   readonly peerInstanceId: string;
@@ -81,6 +83,7 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
     this.maximumRecordBytes = this.#frameWriter.maximumRecordBytes;
     this.writer = this.#frameWriter.writer;
     this.#reader = new FrameReader(this);
+    this.buffers = new RdmaBuffers(worker, endpoint, this.peerAddress, parts.isDelivering);
     worker.setOwner(endpoint, this);
   }
 
