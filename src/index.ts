@@ -56,6 +56,13 @@ export { finalizer, proxy, releaseProxy, type WrapOptions, wrap } from './runtim
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
 export type { Placement, SpawnOptions } from './runtime/actors/placement.js';
 export type { Pool, PoolOptions } from './runtime/actors/pool.js';
+export {
+  createProducer,
+  type Producer,
+  type ProducerOptions,
+  type ProducerTarget,
+  type Undelivered,
+} from './runtime/actors/reliable/producer.js';
 export { createRouter, type Router, type RouterOptions, type RoutingStrategy } from './runtime/actors/router.js';
 export type { ShutdownPhase } from './runtime/actors/shutdown.js';
 export type { Directive, SupervisionOptions, SupervisionStrategy } from './runtime/actors/supervision.js';
