@@ -3,7 +3,7 @@ import { nextLinkId } from '../link-id.js';
 import type { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
 import type { Link, RecordReceiver } from '../transport.js';
-import { awakeIndex, sleepingIndex } from './context-table.js';
+import { awakeIndex, bellIndex, sleepingIndex } from './context-table.js';
 import type { PortDoorbell } from './doorbell.js';
 import { RingConsumer, type RingConsumerOwner } from './ring-consumer.js';
 import type { RingPair } from './ring-pair.js';
@@ -20,6 +20,8 @@ export interface ShmLinkOwner {
   readonly contextId: number;
   /** The link has ended and is no longer to be polled. */
   onLinkEnded(link: ShmLink): void;
+  /** Wakes a sleeping peer by its native bell, if this thread can ring such. */
+  ringNativeBell(bell: number): boolean;
   /** A sleeping peer has been woken. */
   onDoorbellRung(): void;
 }
@@ -151,7 +153,8 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
     if (Atomics.load(words, index) === 1 && this.isOpen && Atomics.compareExchange(words, index, 1, 0) === 1) {
       Atomics.add(words, awakeIndex, 1);
       this.#owner.onDoorbellRung();
-      this.doorbell.ring();
+      const bell = Atomics.load(words, bellIndex(index));
+      if (bell === 0 || !this.#owner.ringNativeBell(bell)) this.doorbell.ring();
     }
   }
 
