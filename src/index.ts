@@ -145,3 +145,4 @@ export type { Session } from './runtime/session/session.js';
 export type { SessionState } from './runtime/session/session-machine.js';
 export type { SessionRequest } from './runtime/session/session-request.js';
 export type { SessionTicket } from './runtime/session/ticket.js';
+export type { WireDescription } from './transports/transport.js';

@@ -57,6 +57,16 @@ export interface TransportOptions {
   readonly tls?: object | undefined;
 }
 
+/** The wire that a link really uses. */
+export interface WireDescription {
+  /** `shm` or `tcp`; over rdma the names of UCX's transports, as in `UCX_TLS`: `rc_verbs`, `tcp`. The one of the messages first. */
+  readonly transports: readonly string[];
+  /** The devices, as UCX names them: `mlx5_0:1`, `eth0`. */
+  readonly devices: readonly string[];
+  /** Whether messages go through an RDMA device: InfiniBand, RoCE, or a software RDMA device of the kernel. */
+  readonly usesRdmaDevice: boolean;
+}
+
 /** An address where a context listens. */
 export interface Portal {
   /** The address as others reach it: a port of 0 is replaced by the real one. */
@@ -130,6 +140,8 @@ export interface Link {
   readonly peerAddress: string;
   /** This side's address as far as it is known. */
   readonly localAddress: string;
+  /** The wire that the link really uses, where the transport says so. */
+  readonly wireDescription?: WireDescription | undefined;
   /** The URI of this context's own portal through which the peer came; undefined on the side that connected,
    * and where one wire serves all portals of a context (shm). */
   readonly portalUri: string | undefined;

@@ -9,12 +9,12 @@ import type { Hello } from '../hello.js';
 import { nextLinkId } from '../link-id.js';
 import { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
-import type { Link, TransportHost, TransportOptions } from '../transport.js';
+import type { Link, TransportHost, TransportOptions, WireDescription } from '../transport.js';
 import type { OperationOwner } from './operations.js';
 import { SubmissionKind, violationTexts } from './queues.js';
 import { RdmaBuffers } from './rdma-buffers.js';
 import type { EndpointOwner, RdmaWorker, RegisteredBlock } from './rdma-worker.js';
-import { parseWireDescription, type WireDescription } from './wire-description.js';
+import { parseWireDescription } from './wire-description.js';
 
 /** How long a link that was closed here waits for its peer to have read why. */
 const lingerMs = 2000;
@@ -55,7 +55,7 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
   /** The random id of the peer's process, hexadecimal. */
   readonly peerInstanceId: string;
   /** The wire that UCX chose. */
-  readonly wire: WireDescription;
+  readonly wireDescription: WireDescription;
   isOpen = true;
   /** Whether it waits for the end of a delivery to publish. */
   isPublishing = false;
@@ -77,7 +77,7 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
     this.localAddress = parts.localAddress;
     this.portalUri = parts.portalUri;
     this.peerInstanceId = peer.instanceId;
-    this.wire = parseWireDescription(worker.native.describeEndpoint(endpoint));
+    this.wireDescription = parseWireDescription(worker.native.describeEndpoint(endpoint));
     const payloadBytes = framePayloadBytes(Math.min(options.frameBytes, peer.maximumRecordBytes));
     this.#frameWriter = new FrameWriter(parts.pool, this, payloadBytes, options.socketBufferBytes);
     this.maximumRecordBytes = this.#frameWriter.maximumRecordBytes;

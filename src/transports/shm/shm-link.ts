@@ -2,7 +2,7 @@ import { HeddleError } from '../../errors.js';
 import { nextLinkId } from '../link-id.js';
 import type { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
-import type { Link, RecordReceiver } from '../transport.js';
+import type { Link, RecordReceiver, WireDescription } from '../transport.js';
 import { awakeIndex, bellIndex, sleepingIndex } from './context-table.js';
 import type { PortDoorbell } from './doorbell.js';
 import { RingConsumer, type RingConsumerOwner } from './ring-consumer.js';
@@ -11,6 +11,8 @@ import { RingProducer, type RingProducerOwner } from './ring-producer.js';
 
 /** More records than any ring can hold. */
 const allRecords = 0x3fffffff;
+
+const shmWire: WireDescription = { transports: ['shm'], devices: [], usesRdmaDevice: false };
 
 /** What a link needs of its transport. */
 export interface ShmLinkOwner {
@@ -34,6 +36,7 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
   readonly localAddress: string;
   readonly portalUri = undefined;
   readonly maximumRecordBytes: number;
+  readonly wireDescription = shmWire;
   readonly sharesMemory = true;
   readonly peerContextId: number;
   isOpen = true;
