@@ -16,7 +16,8 @@
     ]
   },
   "targets": [
-    { "target_name": "heddle_doorbell", "sources": ["doorbell/doorbell.cc"] }
+    { "target_name": "heddle_doorbell", "sources": ["doorbell/doorbell.cc"] },
+    { "target_name": "heddle_system", "sources": ["system/system.cc"] }
   ],
   "conditions": [
     [

@@ -53,6 +53,8 @@ export interface TransportOptions {
   readonly frameBytes: number;
   /** Bytes that may wait in a socket before the link reports that it has no room (tcp). */
   readonly socketBufferBytes: number;
+  /** Type of service or traffic class of the packets sent, 0 to 255 (tcp). Absent or 0: what the system does. */
+  readonly typeOfService?: number | undefined;
   /** TLS for tcp: options of node:tls, `connect` or `createServer`. Absent: plain TCP. */
   readonly tls?: object | undefined;
 }
