@@ -110,16 +110,25 @@ export class SimulatedTransport implements Transport {
         });
         return;
       }
+      let isLate = false;
+      const cancelTimeout = network.simulation.schedule(options.connectTimeoutMs * 1000, () => {
+        isLate = true;
+        if (!node.isCrashed) reject(new HeddleError('ERR_HEDDLE_TIMEOUT', `${uri} did not answer in time`));
+      });
       network.simulation.schedule(network.delay(), () => {
         const listener = network.listenerAt(uri);
-        if (node.isCrashed) return;
+        if (node.isCrashed || isLate) return;
         if (listener === undefined) {
+          cancelTimeout();
           network.simulation.schedule(network.delay(), refuse);
           return;
         }
         const wire = this.#sharedWire(listener) ?? new SimulatedWire(network, node, listener.node, uri);
         const answer = () => {
-          if (!node.isCrashed) resolve(wire.ends[wire.ends[0].node === node ? 0 : 1]);
+          cancelTimeout();
+          const link = wire.ends[wire.ends[0].node === node ? 0 : 1];
+          if (isLate && !network.conditions.sharesMemory) link.close();
+          if (!node.isCrashed) resolve(link);
         };
         network.simulation.schedule(network.delay(), answer);
       });
