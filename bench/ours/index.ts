@@ -40,17 +40,10 @@ export type OursWorkload =
   | 'fan-in'
   | 'create'
   | 'tcp-oneway'
-  | 'tcp-rtt'
-  | 'rdma-oneway'
-  | 'rdma-rtt'
-  | 'rdma-bandwidth';
-
-const processes = new URL('./processes.js', import.meta.url);
+  | 'tcp-rtt';
 
 /** Where each workload that is built is found: a module, and what the module calls it. */
-const modules: Partial<
-  Record<OursWorkload, { readonly module: URL; readonly workload: string; readonly transport?: string }>
-> = {
+const modules: Partial<Record<OursWorkload, { readonly module: URL; readonly workload: string }>> = {
   'shm-oneway': { module: new URL('./shm.js', import.meta.url), workload: 'oneway' },
   'batch-effect-shm': { module: new URL('./shm.js', import.meta.url), workload: 'oneway' },
   'shm-rtt': { module: new URL('./shm.js', import.meta.url), workload: 'rtt' },
@@ -62,11 +55,8 @@ const modules: Partial<
   'actor-ask-cross': { module: new URL('./actors.js', import.meta.url), workload: 'askCross' },
   'fan-in': { module: new URL('./actors.js', import.meta.url), workload: 'fanIn' },
   create: { module: new URL('./actors.js', import.meta.url), workload: 'create' },
-  'tcp-oneway': { module: processes, workload: 'oneway', transport: 'tcp' },
-  'tcp-rtt': { module: processes, workload: 'rtt', transport: 'tcp' },
-  'rdma-oneway': { module: processes, workload: 'oneway', transport: 'rdma' },
-  'rdma-rtt': { module: processes, workload: 'rtt', transport: 'rdma' },
-  'rdma-bandwidth': { module: processes, workload: 'bandwidth', transport: 'rdma' },
+  'tcp-oneway': { module: new URL('./tcp.js', import.meta.url), workload: 'oneway' },
+  'tcp-rtt': { module: new URL('./tcp.js', import.meta.url), workload: 'rtt' },
 };
 
 const notBuiltReason = 'heddle side not built yet';
@@ -75,8 +65,7 @@ const notBuiltReason = 'heddle side not built yet';
 export function oursSide(workload: OursWorkload, options: OursOptions = {}, name = 'heddle'): Side {
   const built = modules[workload];
   if (built !== undefined) {
-    const { module, ...told } = built;
-    return processSide({ name, module, options: { ...options, ...told } });
+    return processSide({ name, module: built.module, options: { ...options, workload: built.workload } });
   }
   const fail = (): Promise<never> => Promise.reject(new Error(notBuiltReason));
   return { name, unavailable: () => notBuiltReason, setup: fail, run: fail, teardown: async () => {} };

@@ -6,7 +6,6 @@ import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
 import { PendingRequests } from '../session/pending-requests.js';
 import { actorStopped, askCancelled, contextLost, nodeLost } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
-import { checkAsk, problemOf } from './ask-options.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
 import { AsyncHandlers } from './async-handlers.js';
 import { Cell } from './cell.js';
@@ -230,8 +229,6 @@ export class ActorHost {
 
   /** `asker`: the actor that asks, where that is known. */
   ask(ref: Ref, name: string, payload: unknown, options: AskOptions | undefined, asker?: Cell): Promise<unknown> {
-    const wrong = problemOf(options);
-    if (wrong !== undefined) return Promise.reject(wrong);
     const timeoutMs = options?.timeoutMs ?? this.#options.askTimeoutMs;
     return this.askWithin(ref, name, payload, timeoutMs, options?.signal, asker);
   }
@@ -245,7 +242,9 @@ export class ActorHost {
     asker?: Cell,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      checkAsk(timeoutMs, signal);
+      if (!(timeoutMs > 0)) {
+        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
+      }
       if (signal?.aborted) throw askCancelled(signal);
       const cell = ref.cell;
       if (cell !== undefined && this.#isAskingItself(cell, asker)) {
