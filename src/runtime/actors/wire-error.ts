@@ -15,6 +15,7 @@ export interface WireActorError {
 
 /** An error, ready to travel. The inverse of {@link readError}. */
 export function describeError(error: unknown): WireActorError {
+  if (error instanceof RemoteError) return describeRemote(error);
   const source = error instanceof Error ? error : new Error(String(error));
   const { code } = source as { code?: unknown };
   return {
@@ -23,6 +24,18 @@ export function describeError(error: unknown): WireActorError {
     code: typeof code === 'string' ? code : undefined,
     stack: source.stack?.slice(0, maximumStackCharacters),
     isOwn: source instanceof HeddleError && source.name === 'HeddleError',
+  };
+}
+
+/** One that has come from elsewhere goes on as what it was there. */
+function describeRemote({ remoteName, remoteCode, remoteStack, message }: RemoteError): WireActorError {
+  const prefix = `${remoteName}: `;
+  return {
+    name: remoteName,
+    message: (message.startsWith(prefix) ? message.slice(prefix.length) : message).slice(0, maximumStackCharacters),
+    code: remoteCode,
+    stack: remoteStack?.slice(0, maximumStackCharacters),
+    isOwn: false,
   };
 }
 
