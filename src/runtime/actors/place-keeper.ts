@@ -125,6 +125,11 @@ export class PlaceKeeper {
     if (this.#isClosed) return;
     const { specification } = kept;
     const name = specification.name as string;
+    if (end.reason === 'stopped') {
+      // On request: the process has nothing left to do, or somebody stopped it by its handle.
+      this.#announce(this.#place(kept, 'gone'));
+      return;
+    }
     const nowMs = performance.now();
     kept.restartsMs = kept.restartsMs.filter((atMs) => atMs > nowMs - this.#withinMs);
     const isReplaced = kept.restartsMs.length < this.#maximumRestarts;

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { createSystem } from '../../../src/index.js';
+import { runProgram } from '../../support/run-program.js';
 import { Counter } from './fixtures/counter.js';
 import { testSystem } from './support.js';
 
@@ -70,4 +71,11 @@ test('options of a system are checked', async (t) => {
   for (const options of [{ contexts: -1 }, { askTimeoutMs: 0 }, { contexts: [{ name: 'main' }] }]) {
     await t.throwsAsync(createSystem(options), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   }
+});
+
+test('a process with actors in its contexts ends by itself, and loses none on the way', async (t) => {
+  const { exitCode, stdout, stderr } = await runProgram('dist/test/runtime/actors/fixtures/ends-by-itself.js');
+  t.is(stderr, '');
+  t.is(stdout, 'counted 1,2\n');
+  t.is(exitCode, 0);
 });
