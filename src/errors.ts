@@ -42,6 +42,8 @@ export const errorCodes = {
   ERR_HEDDLE_UNKNOWN_ACTOR_TYPE: 'the module does not define an actor of that name',
   ERR_HEDDLE_TYPESCRIPT: 'this Node.js cannot run that TypeScript module; the message says why',
   ERR_HEDDLE_DEADLOCK: 'the actor asked itself while it handles a message: the answer could never come',
+  ERR_HEDDLE_OFFLOAD_FULL: 'as many offloaded functions wait for a thread as may',
+  ERR_HEDDLE_OFFLOAD_LOST: 'the thread that ran an offloaded function exited or ran out of memory',
   ERR_HEDDLE_NAME_IN_USE: 'another actor has that name',
   ERR_HEDDLE_NODE_LOST: 'the other node, a process, was lost, or is not connected, or was replaced by a new one',
   ERR_HEDDLE_SECRET: 'the two nodes did not prove the same secret to each other',

@@ -53,6 +53,14 @@ export {
   type ObjectMessages,
 } from './runtime/actors/objects/object-actor.js';
 export { finalizer, proxy, releaseProxy, type WrapOptions, wrap } from './runtime/actors/objects/wrap.js';
+export {
+  defineFunctions,
+  type OffloadArguments,
+  type OffloadFunction,
+  type OffloadFunctions,
+} from './runtime/actors/offload/functions.js';
+export type { OffloadOptions } from './runtime/actors/offload/offload.js';
+export type { OffloadPoolOptions } from './runtime/actors/offload/offload-pool.js';
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
 export type { Placement, SpawnOptions } from './runtime/actors/placement.js';
 export type { Pool, PoolOptions } from './runtime/actors/pool.js';

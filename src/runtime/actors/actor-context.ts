@@ -7,6 +7,8 @@ import { exportRegionOf, openRegionFor } from './actor-regions.js';
 import type { Cell } from './cell.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
+import type { OffloadArguments, OffloadFunction, OffloadFunctions } from './offload/functions.js';
+import { type OffloadOptions, offload } from './offload/offload.js';
 import type { SpawnOptions } from './placement.js';
 import type { Ref } from './ref.js';
 import { signals } from './signals.js';
@@ -112,6 +114,27 @@ export class ActorContext {
   /** Makes a child in this context, at once. It can be told things before its state is made. */
   spawnHere<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): RefOf<D> {
     return this.#cell.host.spawner.spawnHere(this.#cell.family, definition, rest[0]) as unknown as RefOf<D>;
+  }
+
+  /**
+   * Has a function of {@link defineFunctions} run on a thread of a pool, beside the contexts: for what takes more than a
+   * few milliseconds of a core. Arguments and result are cloned as `postMessage` clones; a result that is an ArrayBuffer, or
+   * a typed array over a whole one, moves, and a SharedBuffer is not copied: leave it alone meanwhile. Rejects with what
+   * the function threw (as a `RemoteError`), and with
+   * `ERR_HEDDLE_CANCELLED`, `ERR_HEDDLE_ACTOR_STOPPED` (the actor stopped or restarted: the function is ended),
+   * `ERR_HEDDLE_OFFLOAD_FULL`, `ERR_HEDDLE_OFFLOAD_LOST`, `ERR_HEDDLE_CODEC`.
+   *
+   * @example
+   * const hash = await actor.offload(hashing, 'sha256', [data], { signal: AbortSignal.timeout(1000) });
+   */
+  offload<F extends Readonly<Record<keyof F, OffloadFunction>>, K extends keyof F & string>(
+    functions: OffloadFunctions<F>,
+    name: K,
+    args: OffloadArguments<F[K]>,
+    options?: OffloadOptions,
+  ): Promise<Awaited<ReturnType<F[K]>>> {
+    const { host } = this.#cell;
+    return offload(host, this.#cell, functions, name, args as readonly unknown[], options) as Promise<never>;
   }
 
   /** The children, in the order in which they were made. */

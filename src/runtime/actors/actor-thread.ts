@@ -1,6 +1,7 @@
 import type { Context } from '../context/context.js';
 
 import { ActorHost } from './host.js';
+import type { OffloadPoolSettings } from './offload/offload-pool.js';
 import { mainPlace, type Place, Places } from './places.js';
 import { type SupervisionOptions, supervisionWith } from './supervision.js';
 import { describeError } from './wire-error.js';
@@ -13,6 +14,7 @@ export interface ActorThreadData {
   readonly places: readonly Place[];
   readonly loads: SharedArrayBuffer;
   readonly askTimeoutMs: number;
+  readonly offload: OffloadPoolSettings;
   readonly followsAsyncHandlers: boolean;
   /** For what is built on top of actors; see SystemThread. */
   readonly extra: unknown;
@@ -38,6 +40,7 @@ export async function startActorHost(context: Context, data: ActorThreadData): P
     incarnation: data.incarnation,
     places: new Places(data.places, data.loads),
     askTimeoutMs: data.askTimeoutMs,
+    offload: data.offload,
     followsAsyncHandlers: data.followsAsyncHandlers,
     supervision: supervisionWith(rootSupervision),
     onDeadLetter: ({ reason, to, name }) => {
@@ -52,6 +55,7 @@ export async function startActorHost(context: Context, data: ActorThreadData): P
       host.post(mainPlace, { type: 'failure', ref, error: describeError(error), action });
     },
   });
+  context.once('stopping', () => void host.offloadPool.close());
   await host.links.listen();
   return host;
 }

@@ -101,9 +101,19 @@ export class Refusal extends Error {
 const definitions = new Map<string, AnyDefinition>();
 let importing = 0;
 
-/** Whether this thread is importing a module for the sake of the actors that it defines. */
+/** Whether this thread is importing a module for the sake of the actors or functions that it defines. */
 export function isImportingDefinitions(): boolean {
   return importing > 0;
+}
+
+/** Imports a module for the sake of what it defines. */
+export async function whileImporting<T>(load: () => Promise<T>): Promise<T> {
+  importing++;
+  try {
+    return await load();
+  } finally {
+    importing--;
+  }
 }
 
 /**
@@ -152,9 +162,8 @@ export async function loadDefinition(module: string, name: string): Promise<AnyD
   const key = keyOf(module, name);
   const known = definitions.get(key);
   if (known !== undefined) return known;
-  importing++;
   try {
-    await importModule(module);
+    await whileImporting(() => importModule(module));
   } catch (cause) {
     throw new HeddleError(
       cause instanceof HeddleError && cause.code === 'ERR_HEDDLE_TYPESCRIPT'
@@ -163,8 +172,6 @@ export async function loadDefinition(module: string, name: string): Promise<AnyD
       `the module that defines actor ${name} cannot be imported here: ${String(cause)} (module=${module})`,
       { cause },
     );
-  } finally {
-    importing--;
   }
   const definition = definitions.get(key);
   if (definition !== undefined) return definition;

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { Cell } from './cell.js';
 import type { DeadLetter } from './dead-letters.js';
+import type { OffloadPoolSettings } from './offload/offload-pool.js';
 import type { Places } from './places.js';
 import type { Ref } from './ref.js';
 import type { Directive, SupervisionSettings } from './supervision.js';
@@ -33,6 +34,7 @@ export interface ActorHostOptions extends HostParts {
   readonly incarnation: number;
   readonly places: Places;
   readonly askTimeoutMs: number;
+  readonly offload: OffloadPoolSettings;
   /** How the actors are supervised that no other actor has made. */
   readonly supervision: SupervisionSettings;
   /** Whether handlers that are async functions are followed past their awaits; see {@link AsyncHandlers}. */

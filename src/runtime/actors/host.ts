@@ -20,6 +20,7 @@ import { HostMessages, type HostPost } from './host-messages.js';
 import type { ActorHostOptions } from './host-options.js';
 import { Links } from './links.js';
 import type { Origin } from './mailbox.js';
+import { OffloadPool } from './offload/offload-pool.js';
 import { hostSlot } from './peer.js';
 import type { Place, Places } from './places.js';
 import { Ref, readAddress } from './ref.js';
@@ -63,6 +64,8 @@ export class ActorHost {
   readonly asyncHandlers: AsyncHandlers | undefined;
   /** The runtime's own actors: what stands behind subscriptions and proxies. */
   readonly internals: Family;
+  /** The threads for functions that actors have run elsewhere. */
+  readonly offloadPool: OffloadPool;
   /** Told of each context that is there again, as another thread. */
   readonly placeListeners = new Set<(place: number) => void>();
   /** Families with children in other contexts. */
@@ -100,6 +103,7 @@ export class ActorHost {
     this.spawner = new Spawner(this);
     this.deadLetters = new DeadLetters(options.onDeadLetter);
     this.root = new Family(this, options.supervision, undefined);
+    this.offloadPool = new OffloadPool(options.offload);
     this.internals = new Family(this, supervisionWith({ decide: () => 'stop' }), undefined);
     this.#messages = new HostMessages(this);
     this.registry = new Registry(this);
@@ -109,7 +113,7 @@ export class ActorHost {
     );
     const runTurn = () => this.#runTurn();
     context.addWork(this.asyncHandlers === undefined ? runTurn : () => this.asyncHandlers!.apart(runTurn));
-    context.addOutstandingWork(() => this.asks.count > 0 || this.#runQueue.size > 0);
+    context.addOutstandingWork(() => this.asks.count > 0 || this.#runQueue.size > 0 || this.offloadPool.pending > 0);
   }
 
   get messages(): HostMessages {

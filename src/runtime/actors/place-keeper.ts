@@ -5,6 +5,7 @@ import type { HeddleNode, StartContextOptions } from '../context/node.js';
 import type { ActorThreadData } from './actor-thread.js';
 import type { ActorHost } from './host.js';
 import type { SystemThread } from './host-options.js';
+import type { OffloadPoolSettings } from './offload/offload-pool.js';
 import { mainPlace, type Place, type PlaceStatus } from './places.js';
 
 /** What a worker context of a system is like. */
@@ -28,6 +29,7 @@ export interface PlaceKeeperParts {
   readonly contextOptions: NonNullable<StartContextOptions['options']>;
   readonly loads: SharedArrayBuffer;
   readonly askTimeoutMs: number;
+  readonly offload: OffloadPoolSettings;
   readonly followsAsyncHandlers: boolean;
   readonly restart: RestartContextsOptions | false;
   readonly thread?: SystemThread | undefined;
@@ -92,7 +94,7 @@ export class PlaceKeeper {
   }
 
   async #startThread(kept: Kept): Promise<void> {
-    const { node, host, contextOptions, loads, askTimeoutMs, followsAsyncHandlers, thread } = this.#parts;
+    const { node, host, contextOptions, loads, askTimeoutMs, offload, followsAsyncHandlers, thread } = this.#parts;
     const { specification, place, incarnation } = kept;
     const data: ActorThreadData = {
       systemId: host.systemId,
@@ -102,6 +104,7 @@ export class PlaceKeeper {
       places: host.places.all.map((one) => (one.place === place ? this.#place(kept, 'up') : one)),
       loads,
       askTimeoutMs,
+      offload,
       followsAsyncHandlers,
       extra: thread?.extraOf(place),
     };

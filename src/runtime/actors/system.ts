@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { HeddleError, requireInteger } from '../../errors.js';
 import type { ContextHandle } from '../context/context-handle.js';
 import type { ContextOptions } from '../context/context-options.js';
@@ -13,6 +14,7 @@ import { ActorHost, codecKeyOf } from './host.js';
 import type { HostPost } from './host-messages.js';
 import type { SystemParts } from './host-options.js';
 import { inspectMachines, type MachineInspector } from './machines/inspect.js';
+import { type OffloadPoolOptions, offloadOptionsWith } from './offload/offload-pool.js';
 import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
 import { mainPlace, Places } from './places.js';
 import { Pool, type PoolOptions } from './pool.js';
@@ -43,6 +45,8 @@ export interface SystemOptions {
    * makes every promise of the threads 130 to 150 ns slower, and `actor.ask` tells of it at no cost.
    */
   readonly detectDeadlocks?: boolean | undefined;
+  /** The threads that run what actors offload: each context has its own. */
+  readonly offload?: OffloadPoolOptions | undefined;
   /** How the actors are supervised that `system.spawn` makes. */
   readonly supervision?: SupervisionOptions | undefined;
   /**
@@ -120,6 +124,8 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     const specifications = contextSpecifications(options.contexts ?? 0);
     const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, 2 ** 31 - 1);
     const followsAsyncHandlers = options.detectDeadlocks ?? isFollowingCheap;
+    const coresForEach = Math.max(1, Math.floor(availableParallelism() / Math.max(1, specifications.length)));
+    const offload = offloadOptionsWith(options.offload ?? {}, coresForEach);
     const systemId = `${this.name.slice(0, 64).replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
     const codec = codecKeyOf(systemId);
     this.node = createNode({
@@ -135,6 +141,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       incarnation: 0,
       places,
       askTimeoutMs,
+      offload,
       followsAsyncHandlers,
       supervision: supervisionWith(options.supervision),
       onDeadLetter: (letter) => void this.emit('deadLetter', letter),
@@ -148,6 +155,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       contextOptions: { ...options.contextOptions, codec },
       loads,
       askTimeoutMs,
+      offload,
       followsAsyncHandlers,
       restart: options.restartContexts ?? {},
       thread: parts.thread,
@@ -331,6 +339,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     this.host.isClosing = true;
     await deadline.wait(this.host.root.stopAll());
     await deadline.wait(this.host.internals.stopAll());
+    await deadline.wait(this.host.offloadPool.close());
     await deadline.wait(this.#shutdown.run('after-actors'));
     this.host.close();
     await this.node.close({ timeoutMs: Math.max(1000, deadline.leftMs) });

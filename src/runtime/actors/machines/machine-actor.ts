@@ -1,4 +1,5 @@
 import type { AnyStateMachine, InputFrom, Snapshot } from 'xstate';
+import { HeddleError, requireKnownOptions } from '../../../errors.js';
 import type { ActorContext } from '../actor-context.js';
 import { isThenable } from '../actor-errors.js';
 import { type ActorDefinition, type ActorSpecification, defineActor } from '../definition.js';
@@ -32,6 +33,8 @@ export interface MachineActorSpecification<TMachine extends AnyStateMachine>
   readonly persistence?: MachinePersistence<TMachine> | undefined;
 }
 
+const parts = ['name', 'machine', 'logger', 'persistence', 'mailbox', 'supervision', 'stopTimeoutMs'];
+
 /**
  * Defines an actor that is an XState machine (version 5). It is spawned with the machine's input; its messages are the
  * machine's events, by their types; an ask resolves to the state that the event led to. `after` runs on the system's
@@ -47,10 +50,14 @@ export interface MachineActorSpecification<TMachine extends AnyStateMachine>
  * @throws ERR_HEDDLE_INVALID_ARGUMENT
  */
 export function defineMachineActor<TMachine extends AnyStateMachine>(
-  module: string,
+  module: string | URL,
   specification: MachineActorSpecification<TMachine>,
 ): ActorDefinition<InputFrom<TMachine>, MachineMessages<TMachine>> {
+  requireKnownOptions('defineMachineActor', specification, parts);
   const { name, mailbox, supervision, stopTimeoutMs, machine, logger, persistence } = specification;
+  if (typeof machine !== 'function' && typeof machine?.getInitialSnapshot !== 'function') {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `actor ${name} needs a machine, or a function that makes it`);
+  }
   const start = (input: InputFrom<TMachine>, actor: ActorContext, snapshot: Snapshot<unknown> | undefined) =>
     new MachineRunner({
       machine: typeof machine === 'function' ? machine(actor) : machine,

@@ -1,4 +1,5 @@
 import { finalizer } from 'comlink';
+import { HeddleError, requireKnownOptions } from '../../../errors.js';
 import type { ActorContext } from '../actor-context.js';
 import { actorStopped } from '../actor-errors.js';
 import { type ActorDefinition, type ActorSpecification, defineActor } from '../definition.js';
@@ -34,6 +35,17 @@ interface ObjectState {
   readonly endpoint: ObjectEndpoint;
 }
 
+const parts = [
+  'name',
+  'create',
+  'isFailure',
+  'callbackTimeoutMs',
+  'isReentrant',
+  'mailbox',
+  'supervision',
+  'stopTimeoutMs',
+];
+
 /**
  * Defines an actor that is a plain object, an instance of a class for one, which comlink exposes: `wrap(ref)` is a proxy of
  * it. One call at a time, those that return promises included, unless `isReentrant` is set, as it has to be where
@@ -48,10 +60,16 @@ interface ObjectState {
  * @throws ERR_HEDDLE_INVALID_ARGUMENT
  */
 export function defineObjectActor<A, T>(
-  module: string,
+  module: string | URL,
   specification: ObjectActorSpecification<A, T>,
 ): ActorDefinition<A, ObjectMessages<T>> {
-  const { name, mailbox, supervision, stopTimeoutMs, isReentrant, callbackTimeoutMs } = specification;
+  requireKnownOptions('defineObjectActor', specification, parts);
+  const { name, mailbox, supervision, stopTimeoutMs, isReentrant, callbackTimeoutMs, create, isFailure } =
+    specification;
+  for (const [part, value] of Object.entries({ create, isFailure })) {
+    if (typeof value === 'function' || (value === undefined && part !== 'create')) continue;
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${part} of actor ${name} must be a function`);
+  }
   const definition = defineActor(module, {
     name,
     mailbox,

@@ -166,3 +166,12 @@ test('an error in the first transition is that of the spawn', async (t) => {
   });
   t.throws(() => system.spawnHere(Broken, { to: 'Rome' }), { instanceOf: SyntaxError });
 });
+
+test('what is no machine, and misspelt options, are refused', (t) => {
+  // @ts-expect-error no machine
+  const none = () => defineMachineActor(import.meta.url, { name: 'none', machine: {} });
+  t.throws(none, { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  // @ts-expect-error no such option
+  const misspelt = () => defineMachineActor(import.meta.url, { name: 'none', machine: parcelMachine, persist: {} });
+  t.throws(misspelt, { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+});

@@ -4,6 +4,7 @@ import test from 'ava';
 import * as comlink from 'comlink';
 import {
   type ActorSystem,
+  defineObjectActor,
   finalizer,
   proxy,
   type RefOf,
@@ -254,6 +255,14 @@ test('comlink goes on working over ports of its own', async (t) => {
   t.is(error?.message, 'as ever');
   library[releaseProxy]();
   port1.close();
+});
+
+test('what makes no object, and misspelt options, are refused', (t) => {
+  // @ts-expect-error no function that makes the object
+  t.throws(() => defineObjectActor(import.meta.url, { name: 'none' }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  // @ts-expect-error no such option
+  const misspelt = () => defineObjectActor(import.meta.url, { name: 'none', create: () => ({}), timeoutMs: 5 });
+  t.throws(misspelt, { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
 });
 
 test('wrap takes refs only, and deadlines in range', async (t) => {
