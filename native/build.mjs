@@ -1,7 +1,9 @@
 /**
- * Builds the binding to UCX with npm's own node-gyp and the headers that Node.js was installed with: nothing is
- * downloaded. As `npm run build:native` it fails when something is missing; as the install script, with `--if-possible`,
- * it says in one line what is, and lets the installation go on: heddle runs without it, only rdma:// does not.
+ * Builds the native part with npm's own node-gyp and the headers that Node.js was installed with: nothing is downloaded.
+ * The doorbell between threads needs a compiler alone, the binding to UCX also UCX's headers.
+ * As `npm run build:native` it fails when something is missing; as the install script, with `--if-possible`, it says in one
+ * line what is, and lets the installation go on: heddle runs without, only rdma:// does not, and threads wake each other
+ * through message ports.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -15,39 +17,40 @@ const sanitizers = process.argv.find((word) => word.startsWith('--sanitize='))?.
 const packages = 'apt-get install libucx-dev g++ make python3';
 
 const missing = findMissing();
-if (missing !== undefined) {
-  stop(
-    `rdma:// is not built: ${missing}. To have it, as root: ${packages}; then npm run build:native in heddle's folder`,
-  );
-}
+if (missing !== undefined) stop(notBuilt('the native part', missing));
+const hasUcx = runs('g++', ['-E', '-x', 'c++', '-'], '#include <ucp/api/ucp.h>\n');
+if (!hasUcx && !mayFail) stop(notBuilt('rdma://', "UCX's headers are missing"));
 const nodeGyp = findNodeGyp();
 const nodeFolder = findNodeFolder();
-if (nodeGyp === undefined) stop('rdma:// is not built: npm brings no node-gyp here');
+if (nodeGyp === undefined) stop('the native part is not built: npm brings no node-gyp here');
 if (nodeFolder === undefined) {
   stop(
-    `rdma:// is not built: no headers of Node.js beside ${process.execPath}; set nodedir to a folder with include/node`,
+    `the native part is not built: no headers of Node.js beside ${process.execPath}; set nodedir to a folder with include/node`,
   );
 }
 
 const args = [nodeGyp, 'configure', 'build', `--nodedir=${nodeFolder}`, `--directory=${folder}`];
-if (sanitizers !== undefined) args.push('--', `-Dsanitize=${sanitizers}`);
 // Sanitized and plain objects do not mix.
 if (sanitizers !== undefined || process.argv.includes('--clean')) args[1] = 'rebuild';
 if (args[1] === 'rebuild') args.splice(2, 1);
-const { status, error, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+const definitions = [`with_ucx=${hasUcx ? 1 : 0}`, ...(sanitizers === undefined ? [] : [`sanitize=${sanitizers}`])];
+const { status, error, stdout, stderr } = spawnSync(process.execPath, args, {
+  cwd: folder,
+  encoding: 'utf8',
+  env: { ...process.env, GYP_DEFINES: definitions.join(' ') },
+});
 if (status !== 0) {
   console.error(`${stdout ?? ''}${stderr ?? ''}`);
-  stop(`rdma:// is not built: the compiler failed, see above (${error?.message ?? `exit code ${status}`})`);
+  stop(`the native part is not built: the compiler failed, see above (${error?.message ?? `exit code ${status}`})`);
 }
-console.log('rdma:// is built');
+console.log(hasUcx ? 'the native part is built' : notBuilt('rdma://', "UCX's headers are missing"));
 
 /** What of the system's tools and headers is not there. */
 function findMissing() {
-  if (process.platform !== 'linux') return `UCX does not run on ${process.platform}`;
+  if (process.platform !== 'linux') return `it is for Linux, and this is ${process.platform}`;
   if (!runs('python3', ['--version'])) return 'python3 is missing';
   if (!runs('make', ['--version'])) return 'make is missing';
   if (!runs('g++', ['--version'])) return 'a C++ compiler is missing';
-  if (!runs('g++', ['-E', '-x', 'c++', '-'], '#include <ucp/api/ucp.h>\n')) return "UCX's headers are missing";
   return undefined;
 }
 
@@ -84,6 +87,10 @@ function findNodeFolder() {
 
 function runs(command, args, input = '') {
   return spawnSync(command, args, { input, stdio: ['pipe', 'ignore', 'ignore'], timeout: 60_000 }).status === 0;
+}
+
+function notBuilt(what, why) {
+  return `${what} is not built: ${why}. To have it, as root: ${packages}; then npm run build:native in heddle's folder`;
 }
 
 function stop(message) {

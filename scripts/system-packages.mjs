@@ -13,6 +13,7 @@ export const systemPackages = [
     purpose: "C headers for the model checker's verifier",
     isPresent: () => runs('gcc', ['-E', '-x', 'c', '-'], '#include <stdio.h>\n'),
   },
+  { name: 'iproute2', purpose: 'shows what sockets are set to', isPresent: () => runs('ss', ['-V']) },
   { name: 'curl', purpose: 'a client of the example services', isPresent: () => runs('curl', ['--version']) },
   {
     name: 'libucx-dev',

@@ -16,7 +16,11 @@ if (!isNativeCurrent()) {
 
 /** Whether the native part is built, from the sources as they are. */
 function isNativeCurrent() {
-  const built = statSync('native/build/Release/heddle_rdma.node', { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const sources = ['native/binding.gyp', ...readdirSync('native/src').map((name) => `native/src/${name}`)];
-  return sources.every((path) => statSync(path).mtimeMs <= built);
+  const built = ['heddle_doorbell', 'heddle_system', 'heddle_rdma'].map(
+    (name) => statSync(`native/build/Release/${name}.node`, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  );
+  const sources = ['doorbell', 'system', 'src'].flatMap((folder) =>
+    readdirSync(`native/${folder}`).map((name) => `native/${folder}/${name}`),
+  );
+  return ['native/binding.gyp', ...sources].every((path) => statSync(path).mtimeMs <= Math.min(...built));
 }

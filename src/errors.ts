@@ -35,6 +35,8 @@ export const errorCodes = {
   ERR_HEDDLE_CONTEXT_LOST: 'the context exited, crashed, ran out of memory or was terminated',
   ERR_HEDDLE_CONTEXT_START: 'the context could not start: its module failed to load or its main function threw',
   ERR_HEDDLE_CPU_NOT_HONOURED: 'the thread could not be bound to the CPU that was asked for; it runs on any',
+  ERR_HEDDLE_OPTION_NOT_HONOURED:
+    'an option about memory or packets could not be set here; everything works without it',
   ERR_HEDDLE_ACTOR_STOPPED: 'the actor was stopped, or never was: it takes no messages',
   ERR_HEDDLE_ACTOR_FAILED: 'the actor failed, and its supervisor did not let it go on',
   ERR_HEDDLE_MAILBOX_FULL: 'the mailbox of the actor is at its capacity; wait for ready()',

@@ -64,6 +64,13 @@ export type { OffloadPoolOptions } from './runtime/actors/offload/offload-pool.j
 export type { ContextSpecification, RestartContextsOptions } from './runtime/actors/place-keeper.js';
 export type { Placement, SpawnOptions } from './runtime/actors/placement.js';
 export type { Pool, PoolOptions } from './runtime/actors/pool.js';
+export {
+  createProducer,
+  type Producer,
+  type ProducerOptions,
+  type ProducerTarget,
+  type Undelivered,
+} from './runtime/actors/reliable/producer.js';
 export { createRouter, type Router, type RouterOptions, type RoutingStrategy } from './runtime/actors/router.js';
 export type { ShutdownPhase } from './runtime/actors/shutdown.js';
 export type { Directive, SupervisionOptions, SupervisionStrategy } from './runtime/actors/supervision.js';
@@ -146,3 +153,4 @@ export type { Session } from './runtime/session/session.js';
 export type { SessionState } from './runtime/session/session-machine.js';
 export type { SessionRequest } from './runtime/session/session-request.js';
 export type { SessionTicket } from './runtime/session/ticket.js';
+export type { WireDescription } from './transports/transport.js';

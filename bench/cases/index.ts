@@ -5,7 +5,9 @@ import { actorTellLocal, create } from './actors-local.js';
 import { batchEffectShm } from './batch-effect.js';
 import { idleCpu } from './idle-cpu.js';
 import { oversubscribed, oversubscribedP99 } from './oversubscribed.js';
+import { batchEffectRdma, rdmaBandwidth1MiB, rdmaOneway64, rdmaRtt } from './rdma.js';
 import { savina } from './savina.js';
+import { scale } from './scale.js';
 import { seedBenchmarks } from './seeds/index.js';
 import { shm1MiB, shmFlat } from './shm-large.js';
 import { shmOneway4k, shmOneway64 } from './shm-oneway.js';
@@ -30,6 +32,11 @@ export const benchmarks: readonly Benchmark[] = [
   create,
   tcpOneway64,
   tcpRtt,
+  rdmaOneway64,
+  rdmaRtt,
+  rdmaBandwidth1MiB,
+  batchEffectRdma,
   ...seedBenchmarks,
+  ...scale,
   ...savina,
 ];

@@ -41,6 +41,8 @@ export interface Peer {
   readonly side: Side;
   /** Absent where figures are only tabled. */
   readonly goal?: Goal;
+  /** Left out of quick runs, for which another peer says enough. */
+  readonly isOnlyInFull?: boolean;
 }
 
 /** One row of the table for each of its peers. */

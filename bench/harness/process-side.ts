@@ -1,4 +1,4 @@
-import type { Side } from './benchmark.js';
+import type { Mode, Side } from './benchmark.js';
 import { describeMissing, type Requirement } from './requirement.js';
 import { type Role, startProcess } from './role.js';
 
@@ -9,29 +9,62 @@ export interface ProcessSideOptions {
   readonly module: URL;
   readonly options?: unknown;
   readonly needs?: readonly Requirement[];
+  /** A new process for each run, where what an earlier one has left behind would count. */
+  readonly isNewEachRun?: boolean;
 }
 
 /** Runs a side's module in a fresh Node.js process. */
-export function processSide({ name, module, options = {}, needs = [] }: ProcessSideOptions): Side {
+export function processSide({
+  name,
+  module,
+  options = {},
+  needs = [],
+  isNewEachRun = false,
+}: ProcessSideOptions): Side {
   let role: Role | undefined;
+  let mode: Mode = 'full';
+  const start = async (): Promise<Role> => {
+    role = await startProcess(module.href, 'side', options);
+    await role.call('setup', mode);
+    return role;
+  };
+  const end = async (): Promise<void> => {
+    const ending = role;
+    role = undefined;
+    try {
+      await ending?.call('teardown');
+    } finally {
+      await ending?.stop();
+    }
+  };
   return {
     name,
     unavailable: () => describeMissing(needs),
-    setup: async () => {
-      role = await startProcess(module.href, 'side', options);
-      await role.call('setup');
+    isNewEachRun,
+    setup: async (itsMode) => {
+      mode = itsMode;
+      if (!isNewEachRun) await start();
     },
     run: async (budgetMs) => {
-      if (role === undefined) throw new Error(`${name}: run before setup`);
-      return role.call<number>('run', budgetMs);
-    },
-    teardown: async () => {
+      if (!isNewEachRun && role === undefined) throw new Error(`${name}: run before setup`);
       try {
-        await role?.call('teardown');
+        return await (role ?? (await start())).call<number>('run', budgetMs);
       } finally {
-        await role?.stop();
-        role = undefined;
+        if (isNewEachRun) await end();
       }
     },
+    teardown: end,
+  };
+}
+
+/** A side that is a number: a limit, which heddle's value is held against. */
+export function constantSide(name: string, value: number): Side {
+  return {
+    name,
+    isNewEachRun: true,
+    unavailable: () => undefined,
+    setup: async () => {},
+    run: async () => value,
+    teardown: async () => {},
   };
 }

@@ -1,4 +1,4 @@
-import type { Benchmark, Mode, Side } from './benchmark.js';
+import type { Benchmark, Goal, Mode, Side } from './benchmark.js';
 import type { Result } from './result.js';
 import { compareRuns, median } from './statistics.js';
 
@@ -63,8 +63,10 @@ class Contestant {
  * When heddle's own side is missing the peers are measured all the same.
  */
 export async function runBenchmark(benchmark: Benchmark, plan: RunPlan): Promise<Result[]> {
+  const { mode } = plan;
+  const takingPart = benchmark.peers.filter(({ isOnlyInFull }) => mode === 'full' || isOnlyInFull !== true);
   const ours = new Contestant(benchmark.ours);
-  const peers = benchmark.peers.map((peer) => new Contestant(peer.side));
+  const peers = takingPart.map((peer) => new Contestant(peer.side));
   const all = [ours, ...peers];
   const started = all.filter((each) => each.takesPart);
   try {
@@ -90,11 +92,11 @@ export async function runBenchmark(benchmark: Benchmark, plan: RunPlan): Promise
       });
     }
   }
-  const metric = plan.mode === 'quick' ? benchmark.quickMetric : undefined;
-  return peers.map((peer, i) => resultOf(metric === undefined ? benchmark : { ...benchmark, metric }, i, ours, peer));
+  const metric = mode === 'quick' ? (benchmark.quickMetric ?? benchmark.metric) : benchmark.metric;
+  return peers.map((peer, i) => resultOf({ ...benchmark, metric }, takingPart[i]?.goal, ours, peer));
 }
 
-function resultOf(benchmark: Benchmark, peerIndex: number, ours: Contestant, peer: Contestant): Result {
+function resultOf(benchmark: Benchmark, goal: Goal | undefined, ours: Contestant, peer: Contestant): Result {
   const { id, metric, unit, higherIsBetter } = benchmark;
   const notes = [ours, peer]
     .filter((each) => each.problem !== undefined)
@@ -104,7 +106,7 @@ function resultOf(benchmark: Benchmark, peerIndex: number, ours: Contestant, pee
     metric,
     unit,
     peerName: peer.side.name,
-    goal: benchmark.peers[peerIndex]?.goal,
+    goal,
     note: notes.length > 0 ? [...new Set(notes)].join('; ') : undefined,
     failed: ours.failed || peer.failed,
   };

@@ -40,10 +40,17 @@ export type OursWorkload =
   | 'fan-in'
   | 'create'
   | 'tcp-oneway'
-  | 'tcp-rtt';
+  | 'tcp-rtt'
+  | 'rdma-oneway'
+  | 'rdma-rtt'
+  | 'rdma-bandwidth';
+
+const processes = new URL('./processes.js', import.meta.url);
 
 /** Where each workload that is built is found: a module, and what the module calls it. */
-const modules: Partial<Record<OursWorkload, { readonly module: URL; readonly workload: string }>> = {
+const modules: Partial<
+  Record<OursWorkload, { readonly module: URL; readonly workload: string; readonly transport?: string }>
+> = {
   'shm-oneway': { module: new URL('./shm.js', import.meta.url), workload: 'oneway' },
   'batch-effect-shm': { module: new URL('./shm.js', import.meta.url), workload: 'oneway' },
   'shm-rtt': { module: new URL('./shm.js', import.meta.url), workload: 'rtt' },
@@ -55,8 +62,11 @@ const modules: Partial<Record<OursWorkload, { readonly module: URL; readonly wor
   'actor-ask-cross': { module: new URL('./actors.js', import.meta.url), workload: 'askCross' },
   'fan-in': { module: new URL('./actors.js', import.meta.url), workload: 'fanIn' },
   create: { module: new URL('./actors.js', import.meta.url), workload: 'create' },
-  'tcp-oneway': { module: new URL('./tcp.js', import.meta.url), workload: 'oneway' },
-  'tcp-rtt': { module: new URL('./tcp.js', import.meta.url), workload: 'rtt' },
+  'tcp-oneway': { module: processes, workload: 'oneway', transport: 'tcp' },
+  'tcp-rtt': { module: processes, workload: 'rtt', transport: 'tcp' },
+  'rdma-oneway': { module: processes, workload: 'oneway', transport: 'rdma' },
+  'rdma-rtt': { module: processes, workload: 'rtt', transport: 'rdma' },
+  'rdma-bandwidth': { module: processes, workload: 'bandwidth', transport: 'rdma' },
 };
 
 const notBuiltReason = 'heddle side not built yet';
@@ -65,7 +75,8 @@ const notBuiltReason = 'heddle side not built yet';
 export function oursSide(workload: OursWorkload, options: OursOptions = {}, name = 'heddle'): Side {
   const built = modules[workload];
   if (built !== undefined) {
-    return processSide({ name, module: built.module, options: { ...options, workload: built.workload } });
+    const { module, ...told } = built;
+    return processSide({ name, module, options: { ...options, ...told } });
   }
   const fail = (): Promise<never> => Promise.reject(new Error(notBuiltReason));
   return { name, unavailable: () => notBuiltReason, setup: fail, run: fail, teardown: async () => {} };

@@ -28,6 +28,12 @@ export function zeromqPushPull(bytes: number): Side {
   return processSide({ name: 'zeromq.js push/pull', module: url('./zeromq-push-pull.js'), options: { bytes }, needs });
 }
 
+export function zeromqRequestReply(bytes: number): Side {
+  const needs = [npmPackage('zeromq')];
+  const module = url('./zeromq-request-reply.js');
+  return processSide({ name: 'zeromq.js request/reply', module, options: { bytes }, needs });
+}
+
 export function netEcho(bytes: number): Side {
   return processSide({ name: 'raw net echo', module: url('./net-echo.js'), options: { bytes } });
 }

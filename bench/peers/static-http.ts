@@ -1,5 +1,5 @@
-/** node:http with a static-file handler: the package `send` (Express's), or the files in memory from the start. */
-import { readFileSync } from 'node:fs';
+/** node:http with a static-file handler: the package `send` (Express's), a stream of the file, or the file in memory. */
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { type Roles, startProcess } from '../harness/role.js';
 import { type WebLoad, webSide } from '../harness/web-side.js';
 
 interface StaticHttpOptions extends WebLoad {
-  readonly handler: 'send' | 'memory';
+  readonly handler: 'send' | 'stream' | 'memory';
 }
 
 type Send = (
@@ -31,6 +31,15 @@ function sendHandler(folder: string) {
   };
 }
 
+function streamHandler(folder: string, path: string) {
+  const file = join(folder, path);
+  const { size } = statSync(file);
+  return (_: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(200, { 'Content-Type': 'application/octet-stream', 'Content-Length': size });
+    createReadStream(file, { highWaterMark: 256 * 1024 }).pipe(response);
+  };
+}
+
 function memoryHandler(folder: string, path: string) {
   const bytes = readFileSync(join(folder, path));
   return (request: IncomingMessage, response: ServerResponse) => {
@@ -50,8 +59,15 @@ export const roles: Roles = {
       return { url: await role.call<string>('url'), stop: () => role.stop() };
     }),
   server: async ({ folder, path, handler }) => {
-    const server = createServer(handler === 'send' ? sendHandler(folder) : memoryHandler(folder, path));
+    const handlers = { send: sendHandler, stream: streamHandler, memory: memoryHandler };
+    const server = createServer(handlers[handler as StaticHttpOptions['handler']](folder, path));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return { url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+    return {
+      url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      cpuSeconds: () => {
+        const { user, system } = process.cpuUsage();
+        return (user + system) / 1e6;
+      },
+    };
   },
 };

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "operation.h"
@@ -48,6 +49,8 @@ struct Endpoint {
   std::unordered_map<uint32_t, OfferedTransfer> offered;
   /** Receives that wait for their data to be offered, by transfer. */
   std::unordered_map<uint32_t, Operation*> wanted;
+  /** Transfers that the peer has not offered yet, and that nobody here wants. */
+  std::unordered_set<uint32_t> unwanted;
   /** Operations that failed while UCX may still use their memory: they complete when the endpoint has closed. */
   std::vector<std::pair<Operation*, ucs_status_t>> failed_operations;
   std::vector<ucp_rkey_h> remote_keys;

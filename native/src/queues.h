@@ -20,6 +20,7 @@ enum class SubmissionKind : int32_t {
   kFetchAdd = 8,
   kCompareSwap = 9,
   kFlush = 10,
+  kDiscard = 11,
 };
 
 /** One submission: 16 words. Fields that its kind has no use for are ignored. */

@@ -135,6 +135,8 @@ ucs_status_t Worker::OnTransfer(const void* header, size_t header_length, void* 
     ReceiveTransfer(endpoint, operation, {data, length});
     return UCS_INPROGRESS;
   }
+  // Dropping what it offers tells the peer that its memory is free.
+  if (endpoint->unwanted.erase(transfer) > 0) return UCS_OK;
   if (endpoint->offered.size() >= kMaximumOffers) {
     Violate(endpoint, Violation::kTooManyTransfers);
     return UCS_OK;
@@ -162,6 +164,19 @@ void Worker::StartReceive(Endpoint* endpoint, const Submission& submission, Oper
     return;
   }
   ReceiveTransfer(endpoint, operation, found);
+}
+
+void Worker::Discard(Endpoint* endpoint, uint32_t transfer) {
+  if (endpoint->state != EndpointState::kOpen) return;
+  const auto offer = endpoint->offered.find(transfer);
+  if (offer != endpoint->offered.end()) {
+    ucx().ucp_am_data_release(handle_, offer->second.descriptor);
+    endpoint->offered.erase(offer);
+  } else if (endpoint->unwanted.size() < kMaximumOffers) {
+    endpoint->unwanted.insert(transfer);
+  } else {
+    Violate(endpoint, Violation::kTooManyTransfers);
+  }
 }
 
 void Worker::ReceiveTransfer(Endpoint* endpoint, Operation* operation, const OfferedTransfer& offer) {

@@ -79,6 +79,10 @@ void Worker::Start(const Submission& submission) {
     if (endpoint != nullptr) BeginClose(endpoint);
     return;
   }
+  if (kind == SubmissionKind::kDiscard) {
+    if (endpoint != nullptr) Discard(endpoint, static_cast<uint32_t>(submission.reference));
+    return;
+  }
   Operation* operation = operations_.Take();
   operation->worker = this;
   operation->endpoint = submission.endpoint;

@@ -107,6 +107,7 @@ class Worker {
   ucs_status_t OnHello(const void* header, size_t header_length, void* data, size_t length, const ucp_am_recv_param_t* param);
   ucs_status_t OnTransfer(const void* header, size_t header_length, void* data, size_t length, const ucp_am_recv_param_t* param);
   Endpoint* ReceiverOf(const void* header, size_t header_length);
+  void Discard(Endpoint* endpoint, uint32_t transfer);
   void ReceiveTransfer(Endpoint* endpoint, Operation* operation, const OfferedTransfer& offer);
   void Violate(Endpoint* endpoint, Violation violation);
   void SetHandler(unsigned id, ucp_am_recv_callback_t callback);

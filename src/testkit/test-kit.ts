@@ -1,10 +1,10 @@
 import { systemClock } from '../clock.js';
-import { HeddleError, requireInteger } from '../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../errors.js';
 import type { DeadLetter } from '../runtime/actors/dead-letters.js';
 import type { Ref } from '../runtime/actors/ref.js';
 import type { ActorFailure } from '../runtime/actors/system.js';
 import type { Protocol } from '../runtime/actors/types.js';
-import { ClusterSystem, type ClusterSystemOptions } from '../runtime/cluster/cluster-system.js';
+import { ClusterSystem, type ClusterSystemOptions, systemOptionNames } from '../runtime/cluster/cluster-system.js';
 import { CodecCell } from './codec-cell.js';
 import { ManualClock } from './manual-clock.js';
 import { Probe } from './probe.js';
@@ -58,6 +58,7 @@ export class TestKit implements AsyncDisposable {
 
   /** @internal Use {@link createTestKit}. */
   constructor(options: TestKitOptions) {
+    requireKnownOptions('createTestKit', options, ['throughCodec', 'manualTime', 'withinMs', ...systemOptionNames]);
     const { throughCodec = true, manualTime = false, withinMs = 3000, ...systemOptions } = options;
     this.#withinMs = requireInteger('withinMs', withinMs, 0, longestWaitMs);
     const { contexts = 0 } = systemOptions;

@@ -53,8 +53,20 @@ export interface TransportOptions {
   readonly frameBytes: number;
   /** Bytes that may wait in a socket before the link reports that it has no room (tcp). */
   readonly socketBufferBytes: number;
+  /** Type of service or traffic class of the packets sent, 0 to 255 (tcp). Absent or 0: what the system does. */
+  readonly typeOfService?: number | undefined;
   /** TLS for tcp: options of node:tls, `connect` or `createServer`. Absent: plain TCP. */
   readonly tls?: object | undefined;
+}
+
+/** The wire that a link really uses. */
+export interface WireDescription {
+  /** `shm` or `tcp`; over rdma the names of UCX's transports, as in `UCX_TLS`: `rc_verbs`, `tcp`. The one of the messages first. */
+  readonly transports: readonly string[];
+  /** The devices, as UCX names them: `mlx5_0:1`, `eth0`. */
+  readonly devices: readonly string[];
+  /** Whether messages go through an RDMA device: InfiniBand, RoCE, or a software RDMA device of the kernel. */
+  readonly usesRdmaDevice: boolean;
 }
 
 /** An address where a context listens. */
@@ -101,6 +113,25 @@ export interface RecordReceiver {
   onLinkClosed(link: Link, error: HeddleError | undefined): void;
 }
 
+/**
+ * Carries the data of large messages beside the records, from the sender's memory to memory of the receiver's choice.
+ * All memory is shared memory (views over SharedArrayBuffers), and must neither change hands nor be reused before the
+ * operation is done.
+ */
+export interface BufferCarrier {
+  /** A number for a transfer, to be told to the peer in a record. */
+  nextTransfer(): number;
+  /**
+   * Offers `bytes`, at least one, to the peer under that number. `onDone` is called once: without an error when the peer has
+   * them, and in any case not before the memory is free again. Never from inside of this call.
+   */
+  send(transfer: number, bytes: Uint8Array, onDone: (error: HeddleError | undefined) => void): void;
+  /** Takes what the peer offers, or will offer, under that number into `target`, which is exactly as long. As `send`. */
+  receive(transfer: number, target: Uint8Array, onDone: (error: HeddleError | undefined) => void): void;
+  /** Nobody here wants what the peer offers, or will offer, under that number. */
+  discard(transfer: number): void;
+}
+
 /** The wire between one context and one portal, shared by every session of that context to that portal. */
 export interface Link {
   /** Number of the link in this context, never used twice. */
@@ -111,6 +142,8 @@ export interface Link {
   readonly peerAddress: string;
   /** This side's address as far as it is known. */
   readonly localAddress: string;
+  /** The wire that the link really uses, where the transport says so. */
+  readonly wireDescription?: WireDescription | undefined;
   /** The URI of this context's own portal through which the peer came; undefined on the side that connected,
    * and where one wire serves all portals of a context (shm). */
   readonly portalUri: string | undefined;
@@ -118,6 +151,8 @@ export interface Link {
   readonly maximumRecordBytes: number;
   /** Whether peers are threads of this process, so that a SharedArrayBuffer can be handed over. */
   readonly sharesMemory: boolean;
+  /** Carries large data beside the records; undefined where it has to go in records, or where memory is shared. */
+  readonly buffers?: BufferCarrier | undefined;
   /** The context at the other end, where `sharesMemory`; -1 elsewhere. */
   readonly peerContextId: number;
   /**

@@ -57,6 +57,8 @@ export function registerCancelling(transport: TestedTransport): void {
     const answers: CancelAnswer[] = [];
     for (const id of ids) answers.push(await connection.cancel(id));
     t.deepEqual(answers, ['cancelled', 'failed']);
+    // The peer's log comes by a way of its own, and may be later than its answers.
+    await peer.log.until('asked', 2);
     t.deepEqual(
       peer.log.all('asked').map((entry) => entry.value),
       ['yes', 'no'],

@@ -23,6 +23,8 @@ export interface TestedTransport {
   nowhere(): Promise<string>;
   /** Where the wire to a portal can be cut from outside. */
   readonly wire: ((portalUri: string) => Promise<CuttableWire>) | undefined;
+  /** Whether what was sent just before a cut is lost by it; else it may well arrive first. */
+  readonly cutLosesData: boolean;
   /** Whether contexts at both ends can share memory. */
   readonly sharesMemory: boolean;
 }
@@ -37,6 +39,7 @@ export const transports = {
     portal: () => `shm://conformance-${names++}`,
     nowhere: async () => `shm://nobody-${names++}`,
     wire: undefined,
+    cutLosesData: true,
     sharesMemory: true,
   },
   tcp: {
@@ -48,6 +51,7 @@ export const transports = {
       return proxy.uri;
     },
     wire: (portalUri) => TcpProxy.to(portalUri),
+    cutLosesData: true,
     sharesMemory: false,
   },
   rdma: {
@@ -59,6 +63,7 @@ export const transports = {
       return proxy.uri.replace('tcp://127.0.0.1', `rdma://${rdmaHost}`);
     },
     wire: (portalUri) => RdmaProxy.to(portalUri),
+    cutLosesData: false,
     sharesMemory: false,
   },
 } satisfies Record<string, TestedTransport>;

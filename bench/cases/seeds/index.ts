@@ -1,5 +1,13 @@
 /** The services of examples/ beside what one would run instead: `npm run bench -- seeds`. A file for each service. */
 import type { Benchmark } from '../../harness/benchmark.js';
+import { rdmaHttpd, rdmaHttpdCpu } from './rdma-httpd.js';
 import { webCache, webCacheLarge, webCacheQueued, webCacheQueuedAlone } from './web-cache.js';
 
-export const seedBenchmarks: readonly Benchmark[] = [webCache, webCacheLarge, webCacheQueued, webCacheQueuedAlone];
+export const seedBenchmarks: readonly Benchmark[] = [
+  webCache,
+  webCacheLarge,
+  webCacheQueued,
+  webCacheQueuedAlone,
+  rdmaHttpd,
+  rdmaHttpdCpu,
+];

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { Worker } from 'node:worker_threads';
+import { loadNativeBells } from '../../transports/shm/native-bell.js';
 import type { Finding } from './finding.js';
 
 /** Both probes take milliseconds; a machine on which one takes this long cannot run that transport. */
@@ -13,6 +14,7 @@ export async function checkTransports(): Promise<Finding[]> {
       works: 'shm can run: a worker thread shares memory and wakes this thread',
       action: 'allow worker threads and SharedArrayBuffer: contexts of one process talk through them',
     }),
+    checkDoorbell(),
     await probe('transport-tcp', probeLoopback, {
       works: 'tcp can run: a loopback socket carries bytes',
       action: 'allow sockets on 127.0.0.1: portals listen there unless told otherwise',
@@ -35,6 +37,20 @@ async function probe(
     const summary = `${id.slice('transport-'.length)} cannot run: ${reason}`;
     return { id, status: 'problem', summary, action: texts.action, facts: { runs: false, reason } };
   }
+}
+
+/** How contexts of a process wake each other. */
+function checkDoorbell(): Finding {
+  const isNative = loadNativeBells() !== undefined;
+  const facts = { native: isNative };
+  if (isNative) return { id: 'doorbell', status: 'ok', summary: 'threads wake each other by the native bell', facts };
+  return {
+    id: 'doorbell',
+    status: 'advice',
+    summary: 'threads wake each other through message ports, which takes about twice as long as the native bell',
+    action: "build the native part: npm run build:native in heddle's folder, with a C++ compiler",
+    facts,
+  };
 }
 
 /** A worker answers through shared memory alone what it found there, then rings with a message. */

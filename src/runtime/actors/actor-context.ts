@@ -5,6 +5,7 @@ import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { RegionOperationOptions, RemoteRegion } from '../session/remote-region.js';
 import { exportRegionOf, openRegionFor } from './actor-regions.js';
 import type { Cell } from './cell.js';
+import { requireDuration, requireRef, requireText } from './checks.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
 import type { OffloadArguments, OffloadFunction, OffloadFunctions } from './offload/functions.js';
@@ -185,6 +186,7 @@ export class ActorContext {
 
   /** Tells this actor `message`, with the ref or undefined, at once and whenever someone else has the name. Until a restart. */
   subscribe(name: string, message: string): void {
+    requireText('message', message);
     const cell = this.#cell;
     cell.host.registry.subscribe(name, (ref) => void cell.tell(message, ref), cell);
   }
@@ -214,6 +216,7 @@ export class ActorContext {
     name: K,
     ...payload: PayloadArguments<M, K>
   ): TimerKey {
+    requireRef('sendLater()', to);
     return this.#setTimer(delayMs, false, () => to.tell(name, ...payload));
   }
 
@@ -224,6 +227,7 @@ export class ActorContext {
     name: K,
     ...payload: PayloadArguments<M, K>
   ): TimerKey {
+    requireRef('sendEvery()', to);
     return this.#setTimer(intervalMs, true, () => to.tell(name, ...payload));
   }
 
@@ -235,6 +239,7 @@ export class ActorContext {
 
   /** Calls `onReceiveTimeout` when no message came for `timeoutMs`; 0 turns it off. */
   setReceiveTimeout(timeoutMs: number): void {
+    requireDuration('timeoutMs', timeoutMs);
     this.#cell.timers.setReceiveTimeout(timeoutMs);
   }
 }

@@ -1,7 +1,6 @@
 import type { Timer } from '../../clock.js';
-import { HeddleError } from '../../errors.js';
 import { ActorContext } from './actor-context.js';
-import { actorStopped, isThenable } from './actor-errors.js';
+import { actorStopped, isThenable, notHandling } from './actor-errors.js';
 import { type ActorSpecification, type AnyDefinition, type Handler, type Handlers, Refusal } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';
 import { callOnStop, Endings } from './endings.js';
@@ -12,6 +11,9 @@ import { Inbox } from './inbox.js';
 import type { EntryName, Mailbox, Origin } from './mailbox.js';
 import { mailboxOptionsWith } from './mailbox-options.js';
 import { Ref } from './ref.js';
+import { unwrapReliable } from './reliable/consume.js';
+import type { Consumers } from './reliable/consumer-machine.js';
+import { reliableName } from './reliable/protocol.js';
 import { callReceive, callSignalHandler, signals } from './signals.js';
 import { type Directive, supervisionWith } from './supervision.js';
 import { Timers } from './timers.js';
@@ -43,6 +45,8 @@ export class Cell {
   /** The handler that runs, or has not resolved yet: for messages to people. */
   lastName: EntryName = '';
   watchers: Map<unknown, Watcher> | undefined;
+  /** Where the actor is in the sequences of its producers; kept over restarts. */
+  consumers: Consumers | undefined;
   readonly inbox: Inbox;
   readonly #specification: Specification;
   readonly #handlers: Handlers<unknown>;
@@ -183,6 +187,10 @@ export class Cell {
     const timers = this.#timers;
     if (timers !== undefined) timers.onMessage();
     const handler = this.#handlers[name];
+    if (handler === undefined && name === reliableName) {
+      if (unwrapReliable(this, taken)) this.#handle(taken);
+      return;
+    }
     let result: unknown;
     this.#taken = taken;
     this.#isHandling = true;
@@ -269,24 +277,14 @@ export class Cell {
 
   /** Sets the message that is being handled aside, until `unstashAll`. */
   stashNow(): void {
-    if (!this.#isHandling) {
-      throw new HeddleError(
-        'ERR_HEDDLE_INVALID_STATE',
-        'stash() sets the message at hand aside: call it in a handler, before its first await',
-      );
-    }
+    if (!this.#isHandling) throw notHandling('stash() sets the message at hand aside');
     this.inbox.stash(this.#taken as Mailbox);
     this.#wasStashed = true;
   }
 
   /** Aborted when nobody waits for the reply to the message at hand any more. */
   get askSignal(): AbortSignal {
-    if (!this.#isHandling) {
-      throw new HeddleError(
-        'ERR_HEDDLE_INVALID_STATE',
-        'signal belongs to the message at hand: take it in a handler, before its first await',
-      );
-    }
+    if (!this.#isHandling) throw notHandling('signal belongs to the message at hand');
     return this.#taken?.origin?.signal ?? new AbortController().signal;
   }
 
@@ -382,6 +380,7 @@ export class Cell {
     this.#backoff = undefined;
     this.#incarnation++;
     this.pendingHandlers = 0;
+    this.consumers?.restart();
     const incarnation = this.#incarnation;
     this.#wind('restarted', () => {
       if (this.isGone || incarnation !== this.#incarnation) return;

@@ -1,4 +1,5 @@
 import { HeddleError, requireKnownOptions } from '../../errors.js';
+import { requireDuration, requireFunction } from './checks.js';
 import type { ActorSpecification } from './definition.js';
 import { mailboxOptionsWith } from './mailbox-options.js';
 import { supervisionWith } from './supervision.js';
@@ -37,12 +38,11 @@ export function checkSpecification(module: string, specification: unknown): void
   for (const [message, handler] of Object.entries(handlers)) {
     requireFunction(`the handler ${message} of actor ${name}`, handler);
   }
+  for (const part of ['stopTimeoutMs', 'receiveTimeoutMs']) {
+    if (given[part] !== undefined) requireDuration(`${part} of actor ${name}`, given[part]);
+  }
   mailboxOptionsWith(given.mailbox as Parameters<typeof mailboxOptionsWith>[0]);
   supervisionWith(given.supervision as Parameters<typeof supervisionWith>[0]);
-}
-
-function requireFunction(what: string, value: unknown): void {
-  if (typeof value !== 'function') throw invalid(`${what} must be a function, not ${String(value)}`);
 }
 
 function invalid(message: string): HeddleError {

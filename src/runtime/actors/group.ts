@@ -1,3 +1,4 @@
+import { requireText } from './checks.js';
 import type { ActorHost } from './host.js';
 import type { Ref } from './ref.js';
 import type { ActorRef, MessageName, PayloadArguments, Protocol } from './types.js';
@@ -10,6 +11,7 @@ export class Group<M extends Protocol<M>> {
 
   /** @internal */
   constructor(host: ActorHost, name: string) {
+    requireText('the name of a group', name);
     this.#host = host;
     this.name = name;
   }

@@ -6,6 +6,7 @@ import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
 import { PendingRequests } from '../session/pending-requests.js';
 import { actorStopped, askCancelled, contextLost, nodeLost } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
+import { checkAsk, problemOf } from './ask-options.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
 import { AsyncHandlers } from './async-handlers.js';
 import { Cell } from './cell.js';
@@ -233,6 +234,8 @@ export class ActorHost {
 
   /** `asker`: the actor that asks, where that is known. */
   ask(ref: Ref, name: string, payload: unknown, options: AskOptions | undefined, asker?: Cell): Promise<unknown> {
+    const wrong = problemOf(options);
+    if (wrong !== undefined) return Promise.reject(wrong);
     const timeoutMs = options?.timeoutMs ?? this.#options.askTimeoutMs;
     return this.askWithin(ref, name, payload, timeoutMs, options?.signal, asker);
   }
@@ -246,9 +249,7 @@ export class ActorHost {
     asker?: Cell,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (!(timeoutMs > 0)) {
-        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
-      }
+      checkAsk(timeoutMs, signal);
       if (signal?.aborted) throw askCancelled(signal);
       const cell = ref.cell;
       if (cell !== undefined && this.#isAskingItself(cell, asker)) {

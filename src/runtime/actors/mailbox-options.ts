@@ -1,4 +1,4 @@
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 
 /** What happens to a message when the mailbox is full. */
 export type OverflowPolicy =
@@ -46,6 +46,7 @@ const maximumCapacity = 2 ** 24;
 /** The options with their defaults. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
 export function mailboxOptionsWith(options: MailboxOptions | undefined): MailboxSettings {
   if (options === undefined) return defaults;
+  requireKnownOptions('mailbox', options, Object.keys(defaults));
   const whenFull = options.whenFull ?? defaults.whenFull;
   if (!policies.includes(whenFull)) {
     throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `whenFull=${whenFull} is none of ${policies.join(', ')}`);

@@ -1,4 +1,4 @@
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { type ContextEnd, contextLostError } from '../context/context-end.js';
 import type { ContextHandle } from '../context/context-handle.js';
 import type { HeddleNode, StartContextOptions } from '../context/node.js';
@@ -63,6 +63,7 @@ export class PlaceKeeper {
   constructor(parts: PlaceKeeperParts) {
     this.#parts = parts;
     const restart = parts.restart === false ? { maximumRestarts: 0 } : parts.restart;
+    requireKnownOptions('restartContexts', restart, ['maximumRestarts', 'withinMs']);
     this.#maximumRestarts = requireInteger('maximumRestarts', restart.maximumRestarts ?? 10, 0, 1_000_000);
     this.#withinMs = requireInteger('withinMs', restart.withinMs ?? 60_000, 1, 2 ** 31 - 1);
     this.#kept = parts.specifications.map((specification, index) => ({

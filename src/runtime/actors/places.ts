@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { HeddleError } from '../../errors.js';
 import { type Placement, rendezvous } from './placement.js';
 import { firstRemotePlace, type RemotePlace, RemotePlaces } from './remote-places.js';
@@ -106,7 +107,7 @@ export class Places {
     const names = this.#places.map(({ name }) => name).join(', ');
     throw new HeddleError(
       'ERR_HEDDLE_INVALID_ARGUMENT',
-      `on=${String(on)} is no placement, and no context of this system; its contexts are ${names}`,
+      `on=${inspect(on)} is no placement, and no context of this system; its contexts are ${names}`,
     );
   }
 }

@@ -1,5 +1,6 @@
 import type { Timer } from '../../clock.js';
-import { requireInteger } from '../../errors.js';
+import { requireInteger, requireKnownOptions } from '../../errors.js';
+import { requireDefinition } from './checks.js';
 import type { AnyDefinition } from './definition.js';
 import type { Family } from './family.js';
 import type { ActorHost } from './host.js';
@@ -24,6 +25,17 @@ export interface PoolOptions extends RouterOptions {
   readonly shrinkAfter?: number | undefined;
 }
 
+const optionNames: readonly (keyof PoolOptions)[] = [
+  'strategy',
+  'keyOf',
+  'minimum',
+  'maximum',
+  'on',
+  'growAbove',
+  'resizeEveryMs',
+  'shrinkAfter',
+];
+
 /**
  * Actors of one definition that share the messages of the pool's context: more of them when much waits, fewer when nothing
  * does, and another for each that has gone.
@@ -47,6 +59,8 @@ export class Pool<M extends Protocol<M>> extends Router<M> implements AsyncDispo
 
   /** @internal */
   constructor(host: ActorHost, family: Family, definition: AnyDefinition, args: unknown, options: PoolOptions) {
+    requireDefinition('createPool()', definition);
+    requireKnownOptions('createPool', options, optionNames);
     const members: Ref[] = [];
     super(() => members as unknown as ActorRef<M>[], { strategy: 'least-loaded', ...options });
     this.#members = members;

@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { requireFunction, requireText } from './checks.js';
 import type { ActorHost } from './host.js';
 import { mainPlace } from './places.js';
 import { Ref } from './ref.js';
@@ -64,6 +65,8 @@ export class Registry {
 
   /** Calls back with who has the name, at once and whenever that changes. Returns what ends it. */
   subscribe(name: string, listener: NameListener, owner?: unknown): () => void {
+    requireText('the name of an actor', name);
+    requireFunction('the listener of a name', listener);
     let listeners = this.#listeners.get(name);
     if (listeners === undefined) {
       listeners = new Map();

@@ -1,5 +1,6 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, requireKnownOptions } from '../../errors.js';
 import { actorStopped } from './actor-errors.js';
+import { requireFunction, requireOneOf, requireRef } from './checks.js';
 import { rendezvous } from './placement.js';
 import type { Ref } from './ref.js';
 import type { ActorRef, AskArguments, AskOptions, MessageName, PayloadArguments, Protocol, ReplyOf } from './types.js';
@@ -16,6 +17,15 @@ export type RoutingStrategy =
   | 'broadcast'
   /** An ask goes to all, and the first reply counts; a tell goes to all. */
   | 'scatter-gather-first';
+
+const strategies: readonly RoutingStrategy[] = [
+  'round-robin',
+  'random',
+  'least-loaded',
+  'consistent-hash',
+  'broadcast',
+  'scatter-gather-first',
+];
 
 /** How a router is made. */
 export interface RouterOptions {
@@ -36,6 +46,8 @@ export class Router<M extends Protocol<M>> {
   constructor(routees: () => readonly ActorRef<M>[], options: RouterOptions) {
     this.#routees = routees;
     this.#strategy = options.strategy ?? 'round-robin';
+    requireOneOf('strategy', this.#strategy, strategies);
+    if (options.keyOf !== undefined) requireFunction('keyOf', options.keyOf);
     this.#keyOf = options.keyOf?.bind(options);
     if (this.#strategy === 'consistent-hash' && this.#keyOf === undefined) {
       throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'strategy=consistent-hash needs keyOf(name, payload)');
@@ -135,7 +147,12 @@ export function createRouter<M extends Protocol<M>>(
   routees: readonly ActorRef<M>[] | { readonly members: readonly ActorRef<M>[] },
   options: RouterOptions = {},
 ): Router<M> {
+  requireKnownOptions('createRouter', options, ['strategy', 'keyOf']);
+  if (typeof routees !== 'object' || routees === null || !('members' in routees || Array.isArray(routees))) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'createRouter() takes a list of refs, or a group');
+  }
   if ('members' in routees) return new Router<M>(() => routees.members, options);
   const list = [...routees];
+  for (const routee of list) requireRef('createRouter()', routee);
   return new Router<M>(() => list, options);
 }

@@ -1,3 +1,7 @@
+import { constants } from 'node:os';
+import { HeddleError } from '../../errors.js';
+import { requireFunction, requireOneOf } from './checks.js';
+
 /** When a task of the shutdown runs: before the actors stop, after that, and after the contexts have stopped. */
 export type ShutdownPhase = 'before-actors' | 'after-actors' | 'after-contexts';
 
@@ -44,6 +48,15 @@ class SignalWatch {
   }
 }
 
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` for what is no list of signals that a process can listen for. */
+function checkSignals(signals: unknown): void {
+  const known = Object.keys(constants.signals).filter((signal) => signal !== 'SIGKILL' && signal !== 'SIGSTOP');
+  if (!Array.isArray(signals)) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signals must be a list of names, not ${String(signals)}`);
+  }
+  for (const signal of signals) requireOneOf('signals: signal', signal, known);
+}
+
 const signalWatch = new SignalWatch();
 
 /** The tasks of a coordinated shutdown, and the signals that begin one. */
@@ -61,10 +74,13 @@ export class Shutdown {
 
   /** From now on each of these signals begins the shutdown. */
   listen(signals: readonly NodeJS.Signals[]): void {
+    checkSignals(signals);
     for (const signal of signals) signalWatch.add(signal, this.#close);
   }
 
   add(phase: ShutdownPhase, task: () => unknown): () => void {
+    requireOneOf('phase', phase, Object.keys(this.#tasks));
+    requireFunction('the task of a shutdown', task);
     const tasks = this.#tasks[phase];
     tasks.add(task);
     return () => void tasks.delete(task);

@@ -1,5 +1,7 @@
+import { requireKnownOptions } from '../../errors.js';
 import { actorStopped } from './actor-errors.js';
 import type { Cell } from './cell.js';
+import { requireDefinition } from './checks.js';
 import { type AnyDefinition, loadDefinition } from './definition.js';
 import type { Child, Family } from './family.js';
 import type { ActorHost } from './host.js';
@@ -21,6 +23,7 @@ export class Spawner {
 
   /** In this context, at once; throws what a synchronous state throws. */
   spawnHere(family: Family, definition: AnyDefinition, args: unknown): Ref {
+    requireDefinition('spawnHere()', definition);
     let failure: { error: unknown } | undefined;
     let isSync = true;
     const cell = this.#host.makeCell(definition, args, family.asParent, (error) => {
@@ -35,6 +38,8 @@ export class Spawner {
 
   /** Wherever the options say; resolves when the actor's state is made. */
   async spawn(family: Family, definition: AnyDefinition, args: unknown, options: SpawnOptions = {}): Promise<Ref> {
+    requireDefinition('spawn()', definition);
+    requireKnownOptions('spawn', options, ['on', 'name']);
     const ref = await this.#spawn(family, definition, args, options);
     if (options.name === undefined) return ref;
     try {

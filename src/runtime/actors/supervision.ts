@@ -1,4 +1,5 @@
-import { HeddleError, requireInteger } from '../../errors.js';
+import { requireInteger, requireKnownOptions } from '../../errors.js';
+import { requireFunction, requireOneOf } from './checks.js';
 
 /** What a supervisor does about a child that failed. */
 export type Directive =
@@ -44,14 +45,24 @@ export interface SupervisionSettings {
 }
 
 const strategies: readonly SupervisionStrategy[] = ['one-for-one', 'rest-for-one', 'all-for-one'];
+const optionNames: readonly (keyof SupervisionOptions)[] = [
+  'strategy',
+  'decide',
+  'maximumRestarts',
+  'withinMs',
+  'onLimit',
+  'backoffMs',
+  'maximumBackoffMs',
+];
 const longestTimerMs = 2 ** 31 - 1;
 
 /** The options with their defaults. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
 export function supervisionWith(options: SupervisionOptions = {}): SupervisionSettings {
+  requireKnownOptions('supervision', options, optionNames);
   const strategy = options.strategy ?? 'one-for-one';
-  if (!strategies.includes(strategy)) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `strategy=${strategy} is none of ${strategies.join(', ')}`);
-  }
+  requireOneOf('strategy', strategy, strategies);
+  requireOneOf('onLimit', options.onLimit ?? 'stop', ['stop', 'escalate']);
+  if (options.decide !== undefined) requireFunction('decide', options.decide);
   return {
     strategy,
     decide: (error) => options.decide?.(error) ?? 'restart',

@@ -7,6 +7,7 @@ import type { ContextOptions } from '../context/context-options.js';
 import { createNode, type HeddleNode } from '../context/node.js';
 import type { SpawnArguments } from './actor-context.js';
 import { isFollowingCheap } from './async-handlers.js';
+import { requireText } from './checks.js';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
@@ -119,6 +120,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   /** @internal Use {@link createSystem}. */
   constructor(options: SystemOptions, parts: SystemParts = {}) {
     super();
+    if (options.name !== undefined) requireText('name', options.name);
     this.name = options.name ?? 'system';
     this.#shutdown = new Shutdown(() => this.close());
     const specifications = contextSpecifications(options.contexts ?? 0);
@@ -197,7 +199,8 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   spawn<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): Promise<RefOf<D>> {
     this.#requireOpen();
     const [args, options] = rest;
-    const withPlace = { on: 'round-robin', ...options };
+    // What is no object is refused further on, as it is.
+    const withPlace = typeof options === 'string' ? options : { on: 'round-robin', ...options };
     return this.host.spawner.spawn(this.host.root, definition, args, withPlace) as Promise<unknown> as Promise<
       RefOf<D>
     >;
@@ -376,11 +379,19 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   }
 }
 
+function requireContextList(contexts: unknown): readonly ContextSpecification[] {
+  if (Array.isArray(contexts) && contexts.every((one) => typeof one === 'object' && one !== null)) return contexts;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `contexts must be a number, or a list of what each is like, not ${String(contexts)}`,
+  );
+}
+
 function contextSpecifications(contexts: number | readonly ContextSpecification[]): ContextSpecification[] {
   const list: ContextSpecification[] =
     typeof contexts === 'number'
       ? Array.from({ length: requireInteger('contexts', contexts, 0, maximumContexts) }, () => ({}))
-      : [...contexts];
+      : [...requireContextList(contexts)];
   requireInteger('contexts.length', list.length, 0, maximumContexts);
   const named = list.map((one, index) => ({ ...one, name: one.name ?? `worker-${index + 1}` }));
   const names = new Set(['main', ...named.map(({ name }) => name)]);

@@ -1,3 +1,4 @@
+import { requireRef } from './checks.js';
 import type { ActorHost } from './host.js';
 import type { Ref } from './ref.js';
 import { firstRemotePlace } from './remote-places.js';
@@ -37,6 +38,7 @@ export class Watches {
 
   /** `watcher` is told, once, when the actor has gone. An owner watches an actor once. */
   add(ref: Ref, owner: unknown, watcher: Watcher): void {
+    requireRef('watching or stopping an actor', ref);
     const cell = ref.cell;
     if (cell !== undefined) {
       if (cell.status === 'stopped') {
@@ -72,6 +74,7 @@ export class Watches {
   }
 
   remove(ref: Ref, owner: unknown): void {
+    requireRef('unwatch()', ref);
     this.#forget(owner, ref);
     const cell = ref.cell;
     if (cell !== undefined) {

@@ -1,4 +1,4 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, requireKnownOptions } from '../../errors.js';
 import { type AnyDefinition, isImportingDefinitions } from '../actors/definition.js';
 import type { HostParts } from '../actors/host-options.js';
 import { ActorSystem, type SystemOptions } from '../actors/system.js';
@@ -28,6 +28,26 @@ export interface ClusterSystemOptions extends SystemOptions {
   readonly peerOptions?: Partial<ConnectionOptions> | undefined;
 }
 
+const systemOptions: Record<keyof ClusterSystemOptions, true> = {
+  contexts: true,
+  name: true,
+  contextOptions: true,
+  ringCapacityBytes: true,
+  askTimeoutMs: true,
+  offload: true,
+  detectDeadlocks: true,
+  supervision: true,
+  signals: true,
+  inspect: true,
+  restartContexts: true,
+  listen: true,
+  secret: true,
+  register: true,
+  peerOptions: true,
+};
+/** All that createSystem() takes. */
+export const systemOptionNames: readonly string[] = Object.keys(systemOptions);
+
 /**
  * What connections between systems keep to: a lost wire is looked for again for 3 seconds, a silent peer counts as lost
  * after about 11, and up to 64 MiB or 65 536 messages wait for a peer that takes them slowly.
@@ -51,6 +71,7 @@ export class ClusterSystem extends ActorSystem {
 
   /** @internal Use {@link createSystem}. */
   constructor(options: ClusterSystemOptions, parts: HostParts = {}) {
+    requireKnownOptions('createSystem', options, systemOptionNames);
     const { secret, listen } = options;
     const key = secretKey(secret);
     const given = listen === undefined || typeof listen === 'string' ? [listen ?? []].flat() : [...listen];

@@ -17,7 +17,7 @@ import { Registered } from './registered.js';
 export interface ClusterEvents {
   /** A node is connected, in whichever direction, for the first time or again. */
   connected: [peer: PeerSystem];
-  /** A node was lost, or has closed. */
+  /** A node was lost, or has closed. Not for what this side closes. */
   lost: [peer: PeerSystem, error: HeddleError];
   /** Somebody who wanted to connect was refused: `ERR_HEDDLE_SECRET` when they could not prove the secret. */
   refused: [error: HeddleError];
@@ -108,7 +108,7 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
     };
     connecting.then((peer) => {
       // One that connected to this side, or is not to be connected to again, is asked for anew once it is lost.
-      if (options.reconnect === false || peer.uri !== uri) peer.once('lost', forget);
+      if (options.reconnect === false || peer.uri !== uri) peer.onDetached = forget;
     }, forget);
     return connecting;
   }
@@ -117,7 +117,7 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
   async close(): Promise<void> {
     this.#isClosing = true;
     for (const timer of this.#redials.values()) timer.cancel();
-    for (const node of [...this.#announcements.keys()]) this.#leave(node, closedByUs());
+    for (const node of [...this.#announcements.keys()]) this.#leave(node, undefined);
     await this.#links.close();
   }
 
@@ -129,7 +129,7 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
       this.#redials.get(peer)?.cancel();
       this.#redials.delete(peer);
       this.#byUri.delete(uri);
-      this.#leave(peer.node, closedByUs());
+      this.#leave(peer.node, undefined);
     });
     if (options.reconnect !== false) peer.on('lost', () => this.#redial(peer, options, firstRedialMs));
     return this.#dial(peer, options);
@@ -203,13 +203,12 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
   async onNode(description: NodeDescription): Promise<NodeDescription> {
     const { node, contexts, receptionist } = description;
     const own = this.#system.host.systemId;
-    if (this.#isClosing) throw closedByUs();
+    if (this.#isClosing) throw new HeddleError('ERR_HEDDLE_CLOSED', `${own} is closing`);
     // When both sides dial at once, the connection that the lesser id began is kept.
     if (this.#announcements.has(node) || (this.#dialing.has(node) && own < node)) throw alreadyConnected(node);
     this.#receptionists.set(node, receptionist);
     const waiting = [...this.#peers.values()].find((peer) => peer.node === node);
-    const peer: PeerSystem =
-      waiting ?? new PeerSystem(undefined, node, async () => this.#leave(peer.node, closedByUs()));
+    const peer: PeerSystem = waiting ?? new PeerSystem(undefined, node, async () => this.#leave(peer.node, undefined));
     this.#peers.set(node, peer);
     await this.#announce({ node, contexts, isDialer: false, secret: undefined });
     return this.#describe();
@@ -248,7 +247,8 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
     this.emit('connected', peer);
   }
 
-  #leave(node: string, error: HeddleError): void {
+  /** `error` is undefined when this side has closed it. */
+  #leave(node: string, error: HeddleError | undefined): void {
     if (!this.#announcements.delete(node)) return;
     this.#receptionists.delete(node);
     this.#links.leave(node);
@@ -260,7 +260,7 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
     if (peer === undefined) return;
     const wasConnected = peer.isConnected;
     peer.detach(error);
-    if (wasConnected) this.emit('lost', peer, error);
+    if (wasConnected && error !== undefined) this.emit('lost', peer, error);
   }
 
   // ---- what contexts know
@@ -346,8 +346,4 @@ export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwn
 
 function alreadyConnected(node: string): HeddleError {
   return new HeddleError('ERR_HEDDLE_INVALID_STATE', `node ${node} is connected already`);
-}
-
-function closedByUs(): HeddleError {
-  return new HeddleError('ERR_HEDDLE_CLOSED', 'the connection with the node was closed on request of this side');
 }

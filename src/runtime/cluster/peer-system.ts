@@ -12,7 +12,7 @@ import type { Outcome } from './receptionist.js';
 export interface PeerSystemEvents {
   /** The node is connected again, or a new one in its place: refs to actors of a new one have to be looked up anew. */
   connected: [];
-  /** The node was lost, or has closed: who watched its actors has been told. */
+  /** The node was lost, or has closed: who watched its actors has been told. Not for what this side closes. */
   lost: [error: HeddleError];
 }
 
@@ -28,6 +28,8 @@ export class PeerSystem extends EventEmitter<PeerSystemEvents> implements AsyncD
   readonly uri: string | undefined;
   /** @internal */
   isClosed = false;
+  /** @internal Called when it is not connected any more, whoever has ended it. */
+  onDetached: (() => void) | undefined;
   #node: string;
   #receptionist: Ref | undefined;
   readonly #close: () => Promise<void>;
@@ -109,11 +111,12 @@ export class PeerSystem extends EventEmitter<PeerSystemEvents> implements AsyncD
     this.#receptionist = receptionist;
   }
 
-  /** @internal */
-  detach(error: HeddleError): void {
+  /** @internal `error` is undefined when this side has closed it. */
+  detach(error: HeddleError | undefined): void {
     if (this.#receptionist === undefined) return;
     this.#receptionist = undefined;
-    this.emit('lost', error);
+    this.onDetached?.();
+    if (error !== undefined) this.emit('lost', error);
   }
 
   /** @internal The actor there that serves other nodes. */

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { systemClock } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
+import { adviseHugePages, preferNumaNode } from '../../native-system.js';
 import { RdmaTransport } from '../../transports/rdma/rdma-transport.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
@@ -78,6 +79,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   readonly #outstandingWork: (() => boolean)[] = [];
   #options: ContextOptions;
   #stopping: Promise<void> | undefined;
+  readonly #notHonoured = new Set<string>();
   #isStopped = false;
 
   /** @internal Contexts are made by a node. */
@@ -95,6 +97,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       limitBytes: options.slabLimitBytes,
       captureStacks: options.traceBuffers,
       onLeak: (leak) => this.#onLeak(leak),
+      prepareMemory: (memory) => this.#prepareMemory(memory),
       onSlabForgotten: (slabId) => this.#sessions.wires.forgetSlab(slabId),
     });
     this.#dutyCycle = new DutyCycle(
@@ -124,6 +127,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       transportOptions: {
         frameBytes: options.frameBytes,
         socketBufferBytes: options.socketBufferBytes,
+        typeOfService: options.typeOfService,
         tls: options.tls,
       },
       connectionOptions: options.connection,
@@ -381,6 +385,20 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     this.#statistics.add('contextErrors');
     if (this.listenerCount('report') > 0) this.emit('report', error);
     else process.emitWarning(`context ${this.name}: ${error.message}`, { code: error.code, detail: error.stack ?? '' });
+  }
+
+  /** Slabs are the same, one and all: what cannot be had for the first is reported once. */
+  #prepareMemory(memory: SharedArrayBuffer): void {
+    const { hugePages, numaNode } = this.#options;
+    const failures = [
+      hugePages ? adviseHugePages(memory) : undefined,
+      numaNode >= 0 ? preferNumaNode(memory, numaNode) : undefined,
+    ];
+    for (const failure of failures) {
+      if (failure === undefined || this.#notHonoured.has(failure.message)) continue;
+      this.#notHonoured.add(failure.message);
+      this.#report(failure);
+    }
   }
 
   #onLeak(leak: LeakReport): void {

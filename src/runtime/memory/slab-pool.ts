@@ -38,6 +38,8 @@ export interface SlabPoolOptions {
   readonly slabCounter: SharedArrayBuffer;
   /** The most bytes that the pool's own slabs may take up. Default 1 GiB. */
   readonly limitBytes?: number | undefined;
+  /** Is given the memory of each new slab before its first use. */
+  readonly prepareMemory?: ((memory: SharedArrayBuffer) => void) | undefined;
   /** Records where each buffer was allocated or received, for leak reports. Costs some microseconds each. */
   readonly captureStacks?: boolean | undefined;
   /** Told of each buffer that was garbage collected without release. Default: one process warning a pool. */
@@ -109,6 +111,7 @@ export class SlabPool implements SharedBufferHome {
   readonly #counter: Int32Array;
   readonly #captureStacks: boolean;
   readonly #onLeak: ((leak: LeakReport) => void) | undefined;
+  readonly #prepareMemory: ((memory: SharedArrayBuffer) => void) | undefined;
   readonly #onSlabForgotten: ((slabId: number) => void) | undefined;
   readonly #own: Slab[][] = slotBytesOfClass.map(() => []);
   readonly #free: FreeSlots[] = slotBytesOfClass.map(() => new FreeSlots());
@@ -125,6 +128,7 @@ export class SlabPool implements SharedBufferHome {
     this.#counter = new Int32Array(options.slabCounter, 0, 1);
     this.#captureStacks = options.captureStacks ?? false;
     this.#onLeak = options.onLeak;
+    this.#prepareMemory = options.prepareMemory;
     this.#onSlabForgotten = options.onSlabForgotten;
   }
 
@@ -394,7 +398,9 @@ export class SlabPool implements SharedBufferHome {
       );
     }
     const slabId = this.takeSlabId();
-    const slab = new Slab(createSlabMemory(slabId, this.contextId, sizeClass), this.contextId);
+    const memory = createSlabMemory(slabId, this.contextId, sizeClass);
+    this.#prepareMemory?.(memory);
+    const slab = new Slab(memory, this.contextId);
     this.#own[sizeClass]!.push(slab);
     this.#slabs.set(slabId, slab);
     this.#slabBytes += neededBytes;

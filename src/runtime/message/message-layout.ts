@@ -118,6 +118,13 @@ export const MessageFlag = {
   refused: 128,
 } as const;
 
+/** What stands in a record for the data of a large message: length, then by how it goes, then the bits below. */
+export const descriptorBytes = 24;
+/** In a descriptor's last word: the data is a buffer that the user sent. */
+export const descriptorOfUsersBuffer = 1;
+/** In a descriptor's last word: the data goes beside the records, under the number in its second word. */
+export const descriptorOfTransfer = 2;
+
 /** The longest header of a message: what its length field can say, less what keeps it small against a frame. */
 export const maximumHeaderBytes = 4096;
 
@@ -125,6 +132,13 @@ export const maximumHeaderBytes = 4096;
 export const cancelAnswers: readonly CancelAnswer[] = ['cancelled', 'failed', 'not-found'];
 /** What became of a cancelled request: it was cancelled; it could not be; the peer knows of no such request. */
 export type CancelAnswer = 'cancelled' | 'failed' | 'not-found';
+
+/** Where the data of the record whose kind word is `kindAndFlags` begins, from the record's start. */
+export function dataOffset(kindAndFlags: number): number {
+  const hasCredits = ((kindAndFlags >> flagsShift) & MessageFlag.credits) !== 0;
+  const extensionBytes = hasCredits ? creditExtensionBytes : 0;
+  return messageHeaderBytes + extensionBytes + paddedHeaderBytes(kindAndFlags >>> headerLengthShift);
+}
 
 /** Bytes that a user header of `lengthBytes` takes up, padding included. */
 export function paddedHeaderBytes(lengthBytes: number): number {

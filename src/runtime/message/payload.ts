@@ -31,6 +31,12 @@ export interface RequestOptions extends SendOptions {
   readonly timeoutMs?: number | undefined;
   /** Cancels the request: its promise rejects with `ERR_HEDDLE_CANCELLED` at once, and the peer is told. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Where the data of a large response lands, if it fits: a SharedBuffer, or bytes. Over rdma a SharedBuffer is written into
+   * without a copy on the way. It is the connection's until the request has settled, and the caller's again then; after a
+   * timeout or a cancel a response that was on its way may still land in it until the connection has ended.
+   */
+  readonly responseBuffer?: SharedBuffer | Uint8Array | undefined;
 }
 
 /** What became of a message, as its receiver's side says. */

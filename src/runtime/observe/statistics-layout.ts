@@ -62,6 +62,8 @@ export const counterNames = [
   'regionOperationsServed',
   'regionOperationsRefused',
   'regionBytesServed',
+  'largeBuffersCarried',
+  'largeBytesCopied',
 ] as const;
 
 /** The name of a counter or gauge of a context. */

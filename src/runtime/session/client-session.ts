@@ -11,6 +11,8 @@ import { Session } from './session.js';
 import type { SessionLayer } from './session-layer.js';
 import { required, requirePrivateData, type SetupBody } from './setup-body.js';
 import { createTicket, failTicket, readTicket, type SessionTicket, settleTicket, takeIndex } from './ticket.js';
+import { rdmaDeviceProblem } from './wire-requirement.js';
+import type { SharedWire } from './wires.js';
 
 /** Services that a client follows from one redirect to the next before it gives up. */
 const maximumRedirects = 8;
@@ -23,12 +25,18 @@ export interface ConnectOptions extends SessionHandlers {
   readonly privateData?: Uint8Array | undefined;
   /** What the connection keeps to; see ConnectionOptions. */
   readonly options?: Partial<ConnectionOptions> | undefined;
+  /**
+   * Fails instead of using a wire without an RDMA device (`ERR_HEDDLE_TRANSPORT_UNAVAILABLE`); `connection.wire` tells which
+   * wire is used. Default: false.
+   */
+  readonly requireRdmaDevice?: boolean | undefined;
 }
 
 /** The client's side of a session, in one context: sets it up, follows redirects and portals, reconnects. */
 export class ClientSession extends Session {
   readonly role = 'client';
   #privateData: Buffer;
+  readonly #requireRdmaDevice: boolean;
   readonly #deadline: Timer;
   /** The one connection of this context in the session. */
   readonly connection: Connection;
@@ -50,6 +58,7 @@ export class ClientSession extends Session {
     requirePrivateData(connect.privateData);
     this.#privateData = Buffer.from(connect.privateData ?? []);
     this.#ticket = joining;
+    this.#requireRdmaDevice = connect.requireRdmaDevice === true;
     const options = layer.optionsWith(connect.options);
     this.connection = layer.makeConnection(joining === undefined ? 0 : takeIndex(joining), this, options, uri);
     this.addConnection(this.connection);
@@ -100,6 +109,7 @@ export class ClientSession extends Session {
     try {
       const wire = await layer.wires.acquire(uri, connection.options.connectTimeoutMs);
       if (connection.endError !== undefined) return;
+      this.#checkWire(wire);
       connection.attach(wire);
       const body: SetupBody = {
         ...layer.introduction(connection),
@@ -111,6 +121,11 @@ export class ClientSession extends Session {
     } catch (error) {
       this.#onUnreachable(error as HeddleError);
     }
+  }
+
+  #checkWire(wire: SharedWire): void {
+    const problem = this.#requireRdmaDevice ? rdmaDeviceProblem(wire.link) : undefined;
+    if (problem !== undefined) throw problem;
   }
 
   #onUnreachable(error: HeddleError): void {
@@ -311,6 +326,7 @@ export class ClientSession extends Session {
     try {
       const wire = await layer.wires.acquire(connection.portalUri, Math.max(1, Math.ceil(Math.min(leftMs, tryMs))));
       if (!connection.isResuming) return;
+      this.#checkWire(wire);
       layer.wires.leave(connection);
       connection.attach(wire);
       layer.wires.placeSetup(wire, RecordKind.resume, 0, {

@@ -8,7 +8,7 @@ import { revokedError } from '../memory/region-table.js';
 import type { SlabPool } from '../memory/slab-pool.js';
 import { flagsShift, kindWord, messageHeaderBytes } from '../message/message-layout.js';
 import type { Connection } from './connection.js';
-import { adoptMoved } from './inbound.js';
+import { adoptMoved } from './landing.js';
 import { RegionClient, type RegionQuestion } from './region-client.js';
 import { RegionCode, regionBodyBytes, regionField, regionMemoryBytes } from './region-layout.js';
 import { runOnMemory } from './region-memory-access.js';

@@ -1,3 +1,4 @@
+import type { WireDescription } from '../../transports/transport.js';
 import type { RegionHandle } from '../memory/region-handle.js';
 import type { Message } from '../message/message.js';
 import { type CancelAnswer, RecordKind } from '../message/message-layout.js';
@@ -31,6 +32,11 @@ export class Connection extends ConnectionBase {
   /** Bytes that can be sent now without waiting for the peer to release any. */
   get freeSendBytes(): number {
     return this.outbound.credits?.posts.bytes ?? 0;
+  }
+
+  /** The wire that the connection really goes by; undefined while it has none. */
+  get wire(): WireDescription | undefined {
+    return this.link?.wireDescription;
   }
 
   /** Messages that wait here for credits or for the wire. */

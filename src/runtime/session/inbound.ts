@@ -1,12 +1,14 @@
-import { HeddleError, RemoteError } from '../../errors.js';
+import { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
-import type { SlabPool } from '../memory/slab-pool.js';
 import { Message, type MessageKind, type MessageOwner } from '../message/message.js';
 import {
   creditExtensionBytes,
   creditWord,
+  descriptorBytes,
+  descriptorOfTransfer,
+  descriptorOfUsersBuffer,
   flagsShift,
   headerLengthShift,
   lastCreditedKind,
@@ -16,7 +18,10 @@ import {
   paddedHeaderBytes,
   RecordKind,
 } from '../message/message-layout.js';
+import { Arrivals } from './arrivals.js';
+import { Assembly } from './assembly.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
+import { adoptMoved, announcedTransfer, receiveIntoAny, targetBytes } from './landing.js';
 import type { SessionHost } from './session-host.js';
 
 /** What the receiving half of a connection tells the connection. */
@@ -27,7 +32,7 @@ export interface InboundOwner {
     onOneWay(message: Message): void;
     onRequest(message: Message): void;
     onCancel(requestId: number): void;
-    assignBuffer(kind: MessageKind, lengthBytes: number): SharedBuffer | Uint8Array | undefined;
+    assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined;
   };
   /** Takes responses, receipts and the answers to cancels. */
   readonly requester: {
@@ -56,14 +61,6 @@ export interface CreditTarget {
   announceCredits(): void;
 }
 
-/** Where the fragments of a large message are being gathered. */
-interface Assembly {
-  readonly message: Message;
-  readonly target: Buffer;
-  readonly sentAt: number;
-  received: number;
-}
-
 /** Sequenced records after which a peer that keeps copies of them is told that they have arrived. */
 const maximumUnacknowledged = 256;
 
@@ -85,6 +82,8 @@ export class Inbound {
   /** Used for one message after another, unless one is kept. */
   #flyweight: Message;
   #assembly: Assembly | undefined;
+  /** What has to wait for the data of a large message that is on its way beside the records. */
+  readonly #arrivals = new Arrivals();
 
   constructor(owner: InboundOwner, ledger: ReleaseLedger, outbound: CreditTarget) {
     this.#owner = owner;
@@ -104,10 +103,16 @@ export class Inbound {
     const assembly = this.#assembly;
     this.#assembly = undefined;
     this.#skipping = false;
-    if (assembly === undefined) return;
-    const { message } = assembly;
+    if (assembly !== undefined) this.#abandon(assembly.message, true);
+    for (const arrival of this.#arrivals.takeAll()) {
+      // Memory that its data is still landing in is let go of when that has ended.
+      if (arrival.message !== undefined) this.#abandon(arrival.message, arrival.isComplete);
+    }
+  }
+
+  #abandon(message: Message, isLanded: boolean): void {
     this.ledger.unhold(message.kind === 'response' ? this.ledger.responses : this.ledger.posts, message.chargedBytes);
-    if (message.large instanceof SharedBuffer && message.large.isHeld) message.large.release();
+    if (isLanded && message.large instanceof SharedBuffer && message.large.isHeld) message.large.release();
   }
 
   /** One record of a connection's kind. `length` has been checked to hold at least the fixed part. */
@@ -117,11 +122,12 @@ export class Inbound {
     const word = start >> 2;
     const kindWordValue = int32[word + 1];
     const flags = (kindWordValue >> flagsShift) & 0xff;
+    const held = this.#arrivals.length;
     if (kind <= lastSequencedKind) {
-      const ahead = (int32[word + 3] - this.expectedSerial) | 0;
+      const ahead = (int32[word + 3] - this.expectedSerial - held) | 0;
       if (ahead !== 0 || this.#assembly !== undefined) {
         if (ahead < 0 && this.#assembly === undefined) {
-          this.#suppress(link, flags);
+          this.#suppress(link, kindWordValue, block, start, length);
           return;
         }
         throw new HeddleError(
@@ -131,8 +137,8 @@ export class Inbound {
             : `the peer skipped serial numbers: expected=${this.expectedSerial} got=${int32[word + 3]}`,
         );
       }
-      // A large message counts as received when all its fragments are there.
-      if ((flags & MessageFlag.large) === 0 || link.sharesMemory) this.#advance();
+      // A large message counts as received when all its data is there, and so does what came behind it.
+      if (held === 0 && ((flags & MessageFlag.large) === 0 || link.sharesMemory)) this.#advance();
     }
     let headerStart = start + messageHeaderBytes;
     if ((flags & MessageFlag.credits) !== 0) {
@@ -160,11 +166,43 @@ export class Inbound {
       if (!message.isFresh) message.refresh();
       const sentAt = int32[word + 5];
       if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength, sentAt)) return;
+      if (held > 0) {
+        this.#hold(message);
+        this.#arrivals.push({ message, sentAt, isComplete: true, kind, flags: 0, headerField: 0, reference: 0 });
+        return;
+      }
       if (sentAt === 0) this.#deliver(kind, message);
       else this.#deliverTimed(kind, message, sentAt);
       return;
     }
-    this.#receiveControl(kind, flags, kindWordValue >>> headerLengthShift, int32[word + 4], block, start, length);
+    const headerField = kindWordValue >>> headerLengthShift;
+    if (held > 0 && kind <= lastSequencedKind) {
+      const reference = int32[word + 4];
+      this.#arrivals.push({ message: undefined, sentAt: 0, isComplete: true, kind, flags, headerField, reference });
+    } else if (kind <= lastSequencedKind) this.#receiveControl(kind, flags, headerField, int32[word + 4]);
+    else this.#receiveUnsequenced(kind, flags, int32[word + 4], block, start, length);
+  }
+
+  /** Keeps a message that cannot be delivered yet: it takes of the credits from now on. */
+  #hold(message: Message): void {
+    const { ledger } = this;
+    const counters = message.kind === 'response' ? ledger.responses : ledger.posts;
+    if (!ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
+    message.copyBytes();
+    this.detach(message);
+    message.isHeld = true;
+    ledger.hold(counters, message.chargedBytes);
+  }
+
+  /** Delivers what has arrived whole, up to the first large message whose data is still on its way. */
+  #deliverArrivals(): void {
+    for (let arrival = this.#arrivals.takeComplete(); arrival !== undefined; arrival = this.#arrivals.takeComplete()) {
+      this.#advance();
+      const { kind, message, sentAt } = arrival;
+      if (message === undefined) this.#receiveControl(kind, arrival.flags, arrival.headerField, arrival.reference);
+      else if (sentAt === 0) this.#deliver(kind, message);
+      else this.#deliverTimed(kind, message, sentAt);
+    }
   }
 
   #advance(): void {
@@ -209,15 +247,8 @@ export class Inbound {
     );
   }
 
-  #receiveControl(
-    kind: number,
-    flags: number,
-    headerField: number,
-    reference: number,
-    block: MemoryBlock,
-    start: number,
-    length: number,
-  ): void {
+  /** A sequenced record that is no message. */
+  #receiveControl(kind: number, flags: number, headerField: number, reference: number): void {
     const owner = this.#owner;
     switch (kind) {
       case RecordKind.receipt:
@@ -235,6 +266,21 @@ export class Inbound {
       case RecordKind.finAck:
         owner.onFinAck();
         break;
+      default:
+        throw unknownKind(kind);
+    }
+  }
+
+  #receiveUnsequenced(
+    kind: number,
+    flags: number,
+    reference: number,
+    block: MemoryBlock,
+    start: number,
+    length: number,
+  ): void {
+    const owner = this.#owner;
+    switch (kind) {
       case RecordKind.fragment:
         this.#takeFragment(reference, block, start + messageHeaderBytes, start + length);
         break;
@@ -255,7 +301,7 @@ export class Inbound {
       case RecordKind.pong:
         break;
       default:
-        throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer sent a record of unknown kind=${kind}`);
+        throw unknownKind(kind);
     }
   }
 
@@ -274,17 +320,20 @@ export class Inbound {
   }
 
   /** A record that had been delivered on the link before this one: forgotten, and its memory given back. */
-  #suppress(link: Link, flags: number): void {
+  #suppress(link: Link, kindAndFlags: number, block: MemoryBlock, start: number, length: number): void {
     this.#host.statistics.add('duplicatesSuppressed');
     // Over shared memory the first copy took the buffer along; over a wire its fragments follow and are dropped.
-    if ((flags & MessageFlag.large) !== 0 && !link.sharesMemory) this.#skipping = true;
+    if (((kindAndFlags >> flagsShift) & MessageFlag.large) === 0 || link.sharesMemory) return;
+    const transfer = announcedTransfer(kindAndFlags, block, start, length);
+    if (transfer === undefined) this.#skipping = true;
+    else link.buffers?.discard(transfer);
   }
 
   #skipping = false;
 
   /** Finds or begins to gather the data of a large message. False when the message is not complete yet. */
-  #takeLarge(link: Link, message: Message, block: MemoryBlock, descriptorBytes: number, sentAt: number): boolean {
-    if (descriptorBytes !== 24) throw tooShort(RecordKind.oneWay, descriptorBytes);
+  #takeLarge(link: Link, message: Message, block: MemoryBlock, dataBytes: number, sentAt: number): boolean {
+    if (dataBytes !== descriptorBytes) throw tooShort(RecordKind.oneWay, dataBytes);
     const bytes = block.bytes;
     const at = message.dataStart;
     const lengthBytes = bytes.readInt32LE(at);
@@ -296,11 +345,16 @@ export class Inbound {
     }
     message.length = lengthBytes;
     message.chargedBytes = lengthBytes + message.headerLength;
-    message.isUsersBuffer = bytes.readInt32LE(at + 20) === 1;
+    const how = bytes.readInt32LE(at + 20);
+    message.isUsersBuffer = (how & descriptorOfUsersBuffer) !== 0;
     message.isFresh = false;
+    if ((how & descriptorOfTransfer) !== 0) {
+      this.#takeTransfer(link, message, bytes.readInt32LE(at + 4), lengthBytes, sentAt);
+      return false;
+    }
     if (link.sharesMemory) {
       const moved = adoptMoved(link, this.#host.pool, bytes, at);
-      const target = this.#owner.service.assignBuffer(message.kind, lengthBytes);
+      const target = this.#owner.service.assignBuffer(message.kind, lengthBytes, message.reference);
       if (target === undefined) message.large = moved;
       else {
         message.large = target;
@@ -310,7 +364,10 @@ export class Inbound {
       }
       return true;
     }
-    const assigned = this.#owner.service.assignBuffer(message.kind, lengthBytes);
+    if (this.#arrivals.length > 0) {
+      throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent data in records behind data that goes beside them');
+    }
+    const assigned = this.#owner.service.assignBuffer(message.kind, lengthBytes, message.reference);
     message.large = assigned ?? this.#host.pool.allocate(lengthBytes);
     message.isUsersBuffer ||= assigned !== undefined;
     const target = targetBytes(message.large, lengthBytes);
@@ -319,15 +376,51 @@ export class Inbound {
       this.#advance();
       return true;
     }
-    const { ledger } = this;
-    const counters = message.kind === 'response' ? ledger.responses : ledger.posts;
-    if (!ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
-    message.copyBytes();
-    this.detach(message);
-    message.isHeld = true;
-    ledger.hold(counters, message.chargedBytes);
-    this.#assembly = { message, target, sentAt, received: 0 };
+    this.#hold(message);
+    this.#assembly = new Assembly(message, target, sentAt);
     return false;
+  }
+
+  /** Lets the data of a large message, which goes beside the records, land where its receiver wants it. */
+  #takeTransfer(link: Link, message: Message, transfer: number, lengthBytes: number, sentAt: number): void {
+    const { buffers } = link;
+    if (buffers === undefined || lengthBytes === 0) {
+      throw new HeddleError(
+        'ERR_HEDDLE_PROTOCOL',
+        'the peer announced data beside the records, which cannot come here',
+      );
+    }
+    let landing: SharedBuffer | Uint8Array;
+    try {
+      const assigned = this.#owner.service.assignBuffer(message.kind, lengthBytes, message.reference);
+      landing = assigned ?? this.#host.pool.allocate(lengthBytes);
+      message.large = landing;
+      message.isUsersBuffer ||= assigned !== undefined;
+      this.#hold(message);
+    } catch (error) {
+      buffers.discard(transfer);
+      throw error;
+    }
+    const kind = RecordKind.oneWay + kinds.indexOf(message.kind);
+    const arrival = { message, sentAt, isComplete: false, kind, flags: 0, headerField: 0, reference: 0 };
+    this.#arrivals.push(arrival);
+    receiveIntoAny(buffers, transfer, landing, lengthBytes, this.#host, (error) => {
+      arrival.isComplete = true;
+      if (!this.#arrivals.includes(arrival)) {
+        // The connection went on, or ended, without it.
+        if (landing instanceof SharedBuffer && landing.isHeld) landing.release();
+        return;
+      }
+      if (error !== undefined) {
+        link.close(error);
+        return;
+      }
+      try {
+        this.#deliverArrivals();
+      } catch (cause) {
+        link.close(cause as HeddleError);
+      }
+    });
   }
 
   #takeFragment(offset: number, block: MemoryBlock, start: number, end: number): void {
@@ -336,18 +429,7 @@ export class Inbound {
       if (this.#skipping) return;
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent data that belongs to no message');
     }
-    if (offset !== assembly.received) {
-      throw new HeddleError(
-        'ERR_HEDDLE_PROTOCOL',
-        `the peer skipped or repeated data of a message: expected offset=${assembly.received} got=${offset}`,
-      );
-    }
-    if (assembly.received + (end - start) > assembly.message.length) {
-      throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent more data than it announced');
-    }
-    assembly.target.set(block.bytes.subarray(start, end), assembly.received);
-    assembly.received += end - start;
-    if (assembly.received < assembly.message.length) return;
+    if (!assembly.take(offset, block, start, end)) return;
     this.#assembly = undefined;
     this.#advance();
     const { message } = assembly;
@@ -357,69 +439,10 @@ export class Inbound {
   }
 }
 
-/** Takes over a buffer that the peer moved here. */
-export function adoptMoved(link: Link, pool: SlabPool, bytes: Buffer, at: number): SharedBuffer {
-  const slabId = bytes.readInt32LE(at + 4);
-  const memory = link.sharedSlab(slabId);
-  if (memory === undefined) {
-    throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer named slabId=${slabId}, which it never handed over`);
-  }
-  return pool.adopt(
-    slabId,
-    memory,
-    bytes.readInt32LE(at + 8),
-    bytes.readInt32LE(at + 12),
-    bytes.readInt32LE(at + 16),
-    bytes.readInt32LE(at),
-  );
-}
-
-/** The bytes of what data lands in, exactly as long as the data. */
-function targetBytes(target: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
-  const bytes = target instanceof Uint8Array ? target : target.bytes;
-  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, lengthBytes);
-}
-
 function tooShort(kind: number, length: number): HeddleError {
   return new HeddleError('ERR_HEDDLE_MALFORMED', `a record of kind=${kind} is too short with length=${length}`);
 }
 
-/** The error that a response flagged as one carries. The inverse of {@link writeError}. */
-export function readError(message: Message): RemoteError {
-  let fields: Record<string, unknown> = {};
-  try {
-    fields = JSON.parse(message.data.toString()) as Record<string, unknown>;
-  } catch {
-    // An error that does not parse is an error still.
-  }
-  return new RemoteError({
-    name: typeof fields.name === 'string' ? fields.name : 'Error',
-    message: typeof fields.message === 'string' ? fields.message : 'the other side gave no reason',
-    code: typeof fields.code === 'string' ? fields.code : undefined,
-    stack: typeof fields.stack === 'string' ? fields.stack : undefined,
-  });
-}
-
-/** Longest stack that travels; the rest is cut. */
-const maximumStackCharacters = 2000;
-
-/**
- * An error as the data of a response: JSON, whatever the codec, so that both sides always understand it. What exceeds
- * `limitBytes` goes: first the stack, then the end of the message, in the end all.
- */
-export function writeError(error: unknown, limitBytes: number): Buffer {
-  const source = error instanceof Error ? error : new Error(String(error));
-  const code = (source as { code?: unknown }).code;
-  const name = source.constructor?.name ?? source.name;
-  const fields = {
-    name,
-    message: source.message.slice(0, maximumStackCharacters),
-    code: typeof code === 'string' ? code : undefined,
-  };
-  const stack = source.stack?.slice(0, maximumStackCharacters);
-  for (const some of [{ ...fields, stack }, fields, { ...fields, message: fields.message.slice(0, 100) }, { name }]) {
-    const bytes = Buffer.from(JSON.stringify(some));
-    if (bytes.length <= limitBytes) return bytes;
-  }
-  return Buffer.alloc(0);
+function unknownKind(kind: number): HeddleError {
+  return new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer sent a record of unknown kind=${kind}`);
 }

@@ -6,9 +6,10 @@ import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../me
 import { isPlain, isValue, noOptions, type Payload, type SendOptions } from '../message/payload.js';
 import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
-import { type Inbound, writeError } from './inbound.js';
+import type { Inbound } from './inbound.js';
 import type { Outbound } from './outbound.js';
 import { type GateTarget, ReceptionGate } from './reception-gate.js';
+import { writeError } from './response-error.js';
 import type { SessionHost } from './session-host.js';
 
 const batchOptions: SendOptions = { more: true };
@@ -45,7 +46,9 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   /** Where the data of a large message is to land, if the user has a wish. */
-  assignBuffer(kind: MessageKind, lengthBytes: number): SharedBuffer | Uint8Array | undefined {
+  assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined {
+    const offered = kind === 'response' ? this.#connection.requester.responseBuffer(reference) : undefined;
+    if (offered !== undefined && offered.length >= lengthBytes) return offered;
     let assigned: SharedBuffer | Uint8Array | undefined;
     this.#host.guard(() => {
       const picked = this.#handlers.onAssignBuffer?.({ connection: this.#connection, kind, lengthBytes });

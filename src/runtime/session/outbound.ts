@@ -1,11 +1,22 @@
 import { HeddleError } from '../../errors.js';
+import type { BufferCarrier } from '../../transports/transport.js';
+import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from '../message/codec.js';
-import { lastCreditedKind, MessageFlag, paddedHeaderBytes, RecordKind } from '../message/message-layout.js';
+import {
+  dataOffset,
+  descriptorBytes,
+  descriptorOfTransfer,
+  descriptorOfUsersBuffer,
+  lastCreditedKind,
+  MessageFlag,
+  paddedHeaderBytes,
+  RecordKind,
+} from '../message/message-layout.js';
 import type { Payload, SendOptions } from '../message/payload.js';
 import type { Credits, ReleaseLedger } from './credits.js';
 import { LargeStream } from './large-stream.js';
 import type { ConnectionOptions } from './options.js';
-import { controlRecord, descriptorBytes, RecordMaker, tooLargeForPeer } from './record-maker.js';
+import { controlRecord, RecordMaker, tooLargeForPeer } from './record-maker.js';
 import { RecordPlacer } from './record-placer.js';
 import { Retransmitter } from './retransmitter.js';
 import { type QueuedRecord, SendQueue } from './send-queue.js';
@@ -288,6 +299,8 @@ export class Outbound extends RecordPlacer {
         credits.bytes -= record.chargedBytes;
         this.host.statistics.recordSent(record.kind - RecordKind.oneWay, record.chargedBytes);
       }
+      // Data that goes beside the records has been sent when the peer has it.
+      if (record.large !== undefined && this.wire.link.buffers !== undefined) continue;
       if (!this.#stream.isActive) this.#owner.onRecordSent(record);
       else if (!this.#stream.goOn()) return false;
     }
@@ -303,12 +316,22 @@ export class Outbound extends RecordPlacer {
     if (!link.sharesMemory && large.length + paddedHeaderBytes(record.header?.length ?? 0) <= this.inlineLimitBytes) {
       if (!this.place(record.kind, record.flags, record.reference, record.header, large.bytes, true)) return false;
       large.release();
+      record.large = undefined;
       return true;
     }
     const flags = record.flags | MessageFlag.large;
     const descriptor = Buffer.alloc(descriptorBytes);
     descriptor.writeInt32LE(large.length, 0);
-    descriptor.writeInt32LE(record.isUsersBuffer ? 1 : 0, 20);
+    descriptor.writeInt32LE(record.isUsersBuffer ? descriptorOfUsersBuffer : 0, 20);
+    const { buffers } = link;
+    if (buffers !== undefined) {
+      const transfer = buffers.nextTransfer();
+      descriptor.writeInt32LE(transfer, 4);
+      descriptor.writeInt32LE(descriptor.readInt32LE(20) | descriptorOfTransfer, 20);
+      if (!this.place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return false;
+      this.#sendBeside(buffers, transfer, large, record);
+      return true;
+    }
     if (!link.sharesMemory) {
       if (!this.place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return false;
       this.#stream.begin(large, record);
@@ -342,9 +365,28 @@ export class Outbound extends RecordPlacer {
       retransmitter.resent();
       this.host.statistics.add('messagesResent');
       this.host.wires.batch(this.wire);
-      if (copy.streamed !== undefined) this.#stream.begin(copy.streamed, undefined);
+      if (copy.streamed === undefined) continue;
+      const { buffers } = this.wire.link;
+      if (buffers === undefined) this.#stream.begin(copy.streamed, undefined);
+      else {
+        const transfer = buffers.nextTransfer();
+        block.bytes.writeInt32LE(transfer, start + dataOffset(block.int32[(start >> 2) + 1]) + 4);
+        this.#sendBeside(buffers, transfer, copy.streamed, undefined);
+      }
     }
     return true;
+  }
+
+  /** Offers the data of a large message, whose record was placed, to the peer. */
+  #sendBeside(buffers: BufferCarrier, transfer: number, large: SharedBuffer, record: QueuedRecord | undefined): void {
+    // Where the message may have to be sent again, the retransmitter holds the buffer until the peer says that it has it.
+    const held = this.retransmitter === undefined ? large : large.clone();
+    this.host.statistics.add('largeBuffersCarried');
+    buffers.send(transfer, held.bytes, (error) => {
+      if (held.isHeld) held.release();
+      if (record === undefined || this.#isFlushed) return;
+      if (error === undefined || this.retransmitter !== undefined) this.#owner.onRecordSent(record);
+    });
   }
 
   #finishIfEmpty(): void {

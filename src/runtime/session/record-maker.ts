@@ -3,6 +3,7 @@ import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from '../message/codec.js';
 import {
+  descriptorBytes,
   flagsShift,
   headerLengthShift,
   MessageFlag,
@@ -14,9 +15,6 @@ import { Segments, writeSegments } from '../message/segments.js';
 import { recordOverheadBytes } from './record-placer.js';
 import type { QueuedRecord } from './send-queue.js';
 import type { SessionHost } from './session-host.js';
-
-/** What stands in a record for the data of a large message. */
-export const descriptorBytes = 24;
 
 /** What bounds the messages of a connection. */
 export interface MessageLimits {
@@ -82,6 +80,7 @@ export class RecordMaker {
       large = this.#largeFor(lengthBytes, header);
       if (large !== undefined) {
         large.bytes.set(bytes);
+        this.#host.statistics.add('largeBytesCopied', lengthBytes);
         data = undefined;
       } else if (!isEncoded) data = Uint8Array.prototype.slice.call(bytes);
     }

@@ -3,22 +3,20 @@ import type { MemoryBlock } from '../../transports/record.js';
 import type { Link, RecordReceiver } from '../../transports/transport.js';
 import {
   connectionWord,
-  creditExtensionBytes,
+  dataOffset,
   flagsShift,
-  headerLengthShift,
   kindWord,
   lastConnectionKind,
   lastSequencedKind,
   MessageFlag,
   messageHeaderBytes,
-  paddedHeaderBytes,
   RecordKind,
   referenceWord,
 } from '../message/message-layout.js';
 import type { Connection } from './connection.js';
 import { releaseUnwantedMemory } from './connection-regions.js';
 import type { ConnectionTable } from './connection-table.js';
-import { adoptMoved } from './inbound.js';
+import { adoptMoved, announcedTransfer } from './landing.js';
 import type { SessionLayer } from './session-layer.js';
 import { readSetupBody, required, type SetupBody } from './setup-body.js';
 import type { SharedWire, Wires } from './wires.js';
@@ -89,16 +87,13 @@ export class RecordRouter implements RecordReceiver {
       return;
     }
     this.#wires.placeReset(this.#wires.wireFor(link), connectionId);
-    if (link.sharesMemory && ((kindAndFlags >> flagsShift) & MessageFlag.large) !== 0) {
-      const hasCredits = ((kindAndFlags >> flagsShift) & MessageFlag.credits) !== 0;
-      const headerBytes = paddedHeaderBytes(kindAndFlags >>> headerLengthShift);
-      adoptMoved(
-        link,
-        this.#layer.pool,
-        block.bytes,
-        start + messageHeaderBytes + (hasCredits ? creditExtensionBytes : 0) + headerBytes,
-      ).release();
+    if (((kindAndFlags >> flagsShift) & MessageFlag.large) === 0) return;
+    if (link.sharesMemory) {
+      adoptMoved(link, this.#layer.pool, block.bytes, start + dataOffset(kindAndFlags)).release();
+      return;
     }
+    const transfer = announcedTransfer(kindAndFlags, block, start, length);
+    if (transfer !== undefined) link.buffers?.discard(transfer);
   }
 
   #onSetupRecord(link: Link, kind: number, block: MemoryBlock, start: number, length: number): void {

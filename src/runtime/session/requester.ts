@@ -1,12 +1,13 @@
 import { HeddleError } from '../../errors.js';
+import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Message } from '../message/message.js';
 import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../message/message-layout.js';
 import { isPlain, isValue, type Payload, type Receipt, type RequestOptions } from '../message/payload.js';
 import type { Connection } from './connection.js';
-import { readError } from './inbound.js';
 import type { Outbound } from './outbound.js';
 import type { RequestOwner, RequestWaiter } from './pending-requests.js';
 import { PromiseWaiter } from './promise-waiter.js';
+import { readError } from './response-error.js';
 import type { QueuedRecord } from './send-queue.js';
 import type { SessionHost } from './session-host.js';
 
@@ -30,6 +31,8 @@ export class Requester implements RequestOwner {
   /** Who waits for the receipt of a request, by its id. */
   readonly #requestReceipts = new Map<number, (receipt: Receipt) => void>();
   readonly #cancels = new Map<number, PendingCancel>();
+  /** Where the data of large responses is to land, by the request's id. */
+  readonly #responseBuffers = new Map<number, SharedBuffer | Uint8Array>();
 
   constructor(connection: Connection, outbound: Outbound) {
     this.#connection = connection;
@@ -75,6 +78,7 @@ export class Requester implements RequestOwner {
     if (!outbound.straightPosts) this.#connection.requireSendable();
     this.#host.stayAwake();
     const requestId = this.#host.pending.add(this, waiter, timeoutMs);
+    if (options.responseBuffer !== undefined) this.#responseBuffers.set(requestId, options.responseBuffer);
     try {
       if (outbound.straightPosts && isPlain(options)) {
         const more = options.more === true;
@@ -88,6 +92,7 @@ export class Requester implements RequestOwner {
       outbound.submit(RecordKind.request, 0, requestId, payload, options);
     } catch (error) {
       this.#requestReceipts.delete(requestId);
+      this.#responseBuffers.delete(requestId);
       this.#host.pending.take(this, requestId);
       throw error;
     }
@@ -128,6 +133,7 @@ export class Requester implements RequestOwner {
       for (const onReceipt of waiters.values()) this.#host.guard(() => onReceipt({ accepted: false, error: flushed }));
       waiters.clear();
     }
+    this.#responseBuffers.clear();
     for (const cancel of [...this.#cancels.values()]) cancel.settle('not-found');
   }
 
@@ -138,9 +144,15 @@ export class Requester implements RequestOwner {
     this.#host.guard(() => waiter?.onError(error));
   }
 
+  /** Where the request wants the data of a large response, if it does and still waits for it. */
+  responseBuffer(requestId: number): SharedBuffer | Uint8Array | undefined {
+    return this.#host.pending.has(this, requestId) ? this.#responseBuffers.get(requestId) : undefined;
+  }
+
   /** A response has arrived. */
   onResponse(message: Message): void {
     const waiter = this.#host.pending.take(this, message.reference);
+    if (this.#responseBuffers.size > 0) this.#responseBuffers.delete(message.reference);
     if ((message.flags & MessageFlag.receipt) !== 0) {
       this.onReceipt(message.reference, true, (message.flags & MessageFlag.refused) === 0);
     }
@@ -190,8 +202,9 @@ export class Requester implements RequestOwner {
     this.#host.guard(() => waiter?.onError(error));
   }
 
-  /** No receipt will come for a request that is not waited for any more. */
+  /** No receipt will come for a request that is not waited for any more, and its buffer is not used. */
   #giveUpReceipt(requestId: number, error: HeddleError): void {
+    this.#responseBuffers.delete(requestId);
     const onReceipt = this.#requestReceipts.get(requestId);
     if (onReceipt === undefined) return;
     this.#requestReceipts.delete(requestId);

@@ -9,6 +9,7 @@ import { ServerSession } from './server-session.js';
 import type { SessionLayer } from './session-layer.js';
 import { SessionRequest } from './session-request.js';
 import { required, type SetupBody } from './setup-body.js';
+import { rdmaDeviceProblem } from './wire-requirement.js';
 import type { SharedWire } from './wires.js';
 
 /** What `context.listen` takes beside the URI. */
@@ -20,6 +21,11 @@ export interface ListenOptions extends SessionHandlers {
   onSession?(request: SessionRequest): unknown;
   /** What the connections keep to; see ConnectionOptions. */
   readonly options?: Partial<ConnectionOptions> | undefined;
+  /**
+   * Refuses clients that come by a wire without an RDMA device; `connection.wire` tells which
+   * wire is used. Default: false.
+   */
+  readonly requireRdmaDevice?: boolean | undefined;
 }
 
 /**
@@ -103,7 +109,7 @@ export class Server {
 
   /** @internal A client asks for a session. */
   onSetup(wire: SharedWire, body: SetupBody, privateData: Buffer): void {
-    const refusal = this.#reasonToRefuse(body);
+    const refusal = this.#reasonToRefuse(wire, body);
     if (refusal !== undefined) {
       this.#refuse(wire, body, refusal);
       return;
@@ -131,8 +137,10 @@ export class Server {
     if (!request.isDecided) request.accept();
   }
 
-  #reasonToRefuse(body: SetupBody): string | undefined {
+  #reasonToRefuse(wire: SharedWire, body: SetupBody): string | undefined {
     if (this.#closing !== undefined) return 'the service is closing';
+    const problem = this.#handlers.requireRdmaDevice === true ? rdmaDeviceProblem(wire.link) : undefined;
+    if (problem !== undefined) return problem.message;
     const ours = this.#layer.codecOf(this.#handlers).name;
     if (body.codec !== ours) {
       return `the service encodes with codec=${ours}, the client with codec=${body.codec}`;
@@ -164,7 +172,7 @@ export class Server {
   /** @internal A further connection of a session, or the first of one whose lead connection was elsewhere. */
   onHello(wire: SharedWire, body: SetupBody, privateData: Buffer): void {
     const refusal =
-      this.#reasonToRefuse(body) ??
+      this.#reasonToRefuse(wire, body) ??
       (this.#layer.tokens.matches(body.sessionId, required(body, 'token'))
         ? undefined
         : 'the token is not of this session');

@@ -43,7 +43,7 @@ export interface SessionLayerEnvironment extends WireEnvironment {
 }
 
 /** What `connect` and `join` take beside handlers. */
-const connectNames = ['privateData', 'options', 'codec'];
+const connectNames = ['privateData', 'options', 'codec', 'requireRdmaDevice'];
 
 /**
  * All sessions of one context: makes servers, sessions and connections, knows them, and gives them what they stand on.
@@ -126,7 +126,7 @@ export class SessionLayer implements SessionHost {
 
   /** Listens at `uri`. Rejects with ERR_HEDDLE_ADDRESS_IN_USE, ERR_HEDDLE_INVALID_URI. */
   async listen(uri: string, handlers: ListenOptions): Promise<Server> {
-    requireHandlers('listen', handlers, ['onSession', 'options', 'codec']);
+    requireHandlers('listen', handlers, ['onSession', 'options', 'codec', 'requireRdmaDevice']);
     const options = this.optionsWith(handlers.options);
     this.#prepareCodec(handlers);
     const portal = await this.wires.listen(uri, options.connectTimeoutMs);

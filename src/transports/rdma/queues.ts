@@ -31,6 +31,7 @@ export const SubmissionKind = {
   fetchAdd: 8,
   compareSwap: 9,
   flush: 10,
+  discard: 11,
 } as const;
 
 /** What the binding tells. */

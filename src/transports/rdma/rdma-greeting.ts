@@ -6,6 +6,7 @@ import {
   decodeHello,
   encodeHello,
   type Hello,
+  helloBytes,
   linkVersion,
   listeningSide,
   processInstanceId,
@@ -69,6 +70,10 @@ export class RdmaGreeting implements EndpointOwner, OperationOwner<undefined> {
     const { peerAddress } = this.#parts;
     const peerSide = this.#side === connectingSide ? listeningSide : connectingSide;
     let peer: Hello;
+    if (bytes.length !== helloBytes) {
+      this.giveUp(this.#strange(`its hello has helloBytes=${bytes.length}`));
+      return;
+    }
     try {
       peer = decodeHello(bytes, peerSide, peerAddress);
     } catch (error) {

@@ -9,11 +9,12 @@ import type { Hello } from '../hello.js';
 import { nextLinkId } from '../link-id.js';
 import { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
-import type { Link, TransportHost, TransportOptions } from '../transport.js';
+import type { Link, TransportHost, TransportOptions, WireDescription } from '../transport.js';
 import type { OperationOwner } from './operations.js';
 import { SubmissionKind, violationTexts } from './queues.js';
+import { RdmaBuffers } from './rdma-buffers.js';
 import type { EndpointOwner, RdmaWorker, RegisteredBlock } from './rdma-worker.js';
-import { parseWireDescription, type WireDescription } from './wire-description.js';
+import { parseWireDescription } from './wire-description.js';
 
 /** How long a link that was closed here waits for its peer to have read why. */
 const lingerMs = 2000;
@@ -49,11 +50,12 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
   readonly portalUri: string | undefined;
   readonly maximumRecordBytes: number;
   readonly sharesMemory = false;
+  readonly buffers: RdmaBuffers;
   readonly peerContextId = -1;
   /** The random id of the peer's process, hexadecimal. */
   readonly peerInstanceId: string;
   /** The wire that UCX chose. */
-  readonly wire: WireDescription;
+  readonly wireDescription: WireDescription;
   isOpen = true;
   /** Whether it waits for the end of a delivery to publish. */
   isPublishing = false;
@@ -75,12 +77,13 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
     this.localAddress = parts.localAddress;
     this.portalUri = parts.portalUri;
     this.peerInstanceId = peer.instanceId;
-    this.wire = parseWireDescription(worker.native.describeEndpoint(endpoint));
+    this.wireDescription = parseWireDescription(worker.native.describeEndpoint(endpoint));
     const payloadBytes = framePayloadBytes(Math.min(options.frameBytes, peer.maximumRecordBytes));
     this.#frameWriter = new FrameWriter(parts.pool, this, payloadBytes, options.socketBufferBytes);
     this.maximumRecordBytes = this.#frameWriter.maximumRecordBytes;
     this.writer = this.#frameWriter.writer;
     this.#reader = new FrameReader(this);
+    this.buffers = new RdmaBuffers(worker, endpoint, this.peerAddress, parts.isDelivering);
     worker.setOwner(endpoint, this);
   }
 

@@ -10,6 +10,7 @@ import {
   submissionCapacity,
   submissionWords,
 } from './queues.js';
+import { RegisteredMemory } from './registered-memory.js';
 
 /** Memory that UCX can send from and receive into. */
 export class RegisteredBlock extends MemoryBlock {
@@ -60,6 +61,7 @@ export const ucxStatus = {
 export class RdmaWorker {
   readonly native: NativeWorker;
   readonly operations = new Operations();
+  readonly memory: RegisteredMemory;
   readonly #binding: Binding;
   readonly #owner: RdmaWorkerOwner;
   readonly #submissions = new Int32Array(new SharedArrayBuffer(submissionCapacity * submissionWords * 4));
@@ -83,6 +85,7 @@ export class RdmaWorker {
       owner.onWake();
     };
     this.native = new this.#binding.Worker(this.#submissions, this.#completions, area, onWake, oneSided);
+    this.memory = new RegisteredMemory(this.native);
   }
 
   /** What a status of UCX means. */
@@ -135,6 +138,12 @@ export class RdmaWorker {
   /** Ends an endpoint. Its owner is told by `onClosed` when UCX has let go of it. */
   submitClose(endpoint: number): void {
     this.#place(SubmissionKind.close, endpoint, -1);
+  }
+
+  /** Nobody wants what the peer offers under that number. */
+  submitDiscard(endpoint: number, transfer: number): void {
+    const word = this.#place(SubmissionKind.discard, endpoint, -1);
+    this.#submissions[word + 6] = transfer;
   }
 
   /** Starts what was submitted now, outside of a poll. Completions that this leads to wait for the next one. */

@@ -1,12 +1,4 @@
-/** The wire that UCX really uses for a link. */
-export interface WireDescription {
-  /** Names of UCX's transports, as in `UCX_TLS`: `rc_verbs`, `tcp`, `posix`. The one that carries messages is first. */
-  readonly transports: readonly string[];
-  /** Devices, as UCX names them: `mlx5_0:1`, `eth0`, `memory`; in the order of their first use. */
-  readonly devices: readonly string[];
-  /** Whether messages go through an RDMA device: InfiniBand, RoCE, or a software RDMA device of the kernel. */
-  readonly usesRdmaDevice: boolean;
-}
+import type { WireDescription } from '../transport.js';
 
 /** A lane as in `lane[1]:  2:rc_verbs/rxe0:1.0 md[1]   -> md[1]/ib/sysdev[255] rma_bw#0 am am_bw#0`. */
 const lanePattern = /lane\[\d+\]:\s+\d+:([a-z0-9_]+)\/(\S+?)(?:\.\d+)?\s+md\[\d+\](.*)$/gm;

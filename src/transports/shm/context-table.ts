@@ -8,6 +8,7 @@ import { HeddleError, requireInteger } from '../../errors.js';
  *     0  sleeping     1 while the context sleeps in its event loop, or is about to
  *     4  state        free, running, stopped, lost
  *     8  incarnation  how many contexts have had this line
+ *    12  bell         number of the context's native bell; 0 when it has none and is woken through the doorbell's port
  * ```
  *
  * One more line, behind those of the contexts, is common to all: its first word counts the contexts that are awake, that
@@ -27,6 +28,7 @@ export const contextLineBytes = 128;
 const lineWords = contextLineBytes >> 2;
 const stateWord = 1;
 const incarnationWord = 2;
+const bellWord = 3;
 /** Index of the word that counts the contexts that are awake. */
 export const awakeIndex = maximumContexts * lineWords;
 
@@ -44,6 +46,11 @@ export function createContextTable(): SharedArrayBuffer {
 export function sleepingIndex(contextId: number): number {
   requireInteger('contextId', contextId, 0, maximumContexts - 1);
   return contextId * lineWords;
+}
+
+/** Index of the word with a context's native bell, from that of its sleeping word. */
+export function bellIndex(sleeping: number): number {
+  return sleeping + bellWord;
 }
 
 /** The table as one thread sees it. */
@@ -70,6 +77,7 @@ export class ContextTable {
       if (Atomics.compareExchange(this.words, line + stateWord, 0, 1) !== 0) continue;
       // Not awake before its transport says so: a context that is never made uses no core.
       Atomics.store(this.words, line, 1);
+      Atomics.store(this.words, line + bellWord, 0);
       Atomics.add(this.words, line + incarnationWord, 1);
       return contextId;
     }

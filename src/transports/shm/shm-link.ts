@@ -2,8 +2,8 @@ import { HeddleError } from '../../errors.js';
 import { nextLinkId } from '../link-id.js';
 import type { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
-import type { Link, RecordReceiver } from '../transport.js';
-import { awakeIndex, sleepingIndex } from './context-table.js';
+import type { Link, RecordReceiver, WireDescription } from '../transport.js';
+import { awakeIndex, bellIndex, sleepingIndex } from './context-table.js';
 import type { PortDoorbell } from './doorbell.js';
 import { RingConsumer, type RingConsumerOwner } from './ring-consumer.js';
 import type { RingPair } from './ring-pair.js';
@@ -11,6 +11,8 @@ import { RingProducer, type RingProducerOwner } from './ring-producer.js';
 
 /** More records than any ring can hold. */
 const allRecords = 0x3fffffff;
+
+const shmWire: WireDescription = { transports: ['shm'], devices: [], usesRdmaDevice: false };
 
 /** What a link needs of its transport. */
 export interface ShmLinkOwner {
@@ -20,6 +22,8 @@ export interface ShmLinkOwner {
   readonly contextId: number;
   /** The link has ended and is no longer to be polled. */
   onLinkEnded(link: ShmLink): void;
+  /** Wakes a sleeping peer by its native bell, if this thread can ring such. */
+  ringNativeBell(bell: number): boolean;
   /** A sleeping peer has been woken. */
   onDoorbellRung(): void;
 }
@@ -32,6 +36,7 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
   readonly localAddress: string;
   readonly portalUri = undefined;
   readonly maximumRecordBytes: number;
+  readonly wireDescription = shmWire;
   readonly sharesMemory = true;
   readonly peerContextId: number;
   isOpen = true;
@@ -151,7 +156,8 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
     if (Atomics.load(words, index) === 1 && this.isOpen && Atomics.compareExchange(words, index, 1, 0) === 1) {
       Atomics.add(words, awakeIndex, 1);
       this.#owner.onDoorbellRung();
-      this.doorbell.ring();
+      const bell = Atomics.load(words, bellIndex(index));
+      if (bell === 0 || !this.#owner.ringNativeBell(bell)) this.doorbell.ring();
     }
   }
 

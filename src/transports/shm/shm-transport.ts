@@ -1,7 +1,16 @@
 import { HeddleError, requireInteger } from '../../errors.js';
 import type { Link, Portal, RecordReceiver, Transport, TransportHost, TransportOptions } from '../transport.js';
-import { awakeIndex, ContextTable, fallAsleep, maximumContexts, sleepingIndex, wakeUp } from './context-table.js';
+import {
+  awakeIndex,
+  bellIndex,
+  ContextTable,
+  fallAsleep,
+  maximumContexts,
+  sleepingIndex,
+  wakeUp,
+} from './context-table.js';
 import { PortDoorbell } from './doorbell.js';
+import { loadNativeBells } from './native-bell.js';
 import type { RingPair } from './ring-pair.js';
 import { ShmLink, type ShmLinkOwner } from './shm-link.js';
 import { formatShmUri, parseShmUri } from './shm-uri.js';
@@ -40,6 +49,9 @@ export class ShmTransport implements Transport, ShmLinkOwner {
   readonly #host: TransportHost;
   readonly #broker: ShmBroker;
   readonly #sleepingIndex: number;
+  readonly #bells = loadNativeBells();
+  /** This context's; 0 without the native part. */
+  readonly #bell: number;
   readonly #linkOfPeer = new Map<number, ShmLink>();
   readonly #portals = new Map<string, Portal>();
   /** Of open links, and of ended ones whose peer may still ring. */
@@ -60,6 +72,8 @@ export class ShmTransport implements Transport, ShmLinkOwner {
     this.contextId = environment.contextId;
     this.tableWords = new ContextTable(environment.table).words;
     this.#sleepingIndex = sleepingIndex(environment.contextId);
+    this.#bell = this.#bells?.open(() => host.wake()) ?? 0;
+    Atomics.store(this.tableWords, bellIndex(this.#sleepingIndex), this.#bell);
     wakeUp(this.tableWords, this.#sleepingIndex);
   }
 
@@ -238,10 +252,18 @@ export class ShmTransport implements Transport, ShmLinkOwner {
       for (const link of this.#links) link.close();
       // Nobody here sleeps any more, so no peer's ring can be missed.
       for (const doorbell of this.#doorbells) doorbell.close();
+      Atomics.store(this.tableWords, bellIndex(this.#sleepingIndex), 0);
+      this.#bells?.close(this.#bell);
     }
     await Promise.all([...this.#portals.values()].map((portal) => portal.close()));
     // The flag stays up: there is nobody left to wake.
     fallAsleep(this.tableWords, this.#sleepingIndex);
+  }
+
+  /** {@link ShmLinkOwner} */
+  ringNativeBell(bell: number): boolean {
+    this.#bells?.ring(bell);
+    return this.#bells !== undefined;
   }
 
   /** {@link ShmLinkOwner} */
@@ -283,6 +305,7 @@ export class ShmTransport implements Transport, ShmLinkOwner {
     receiver: { onRecord: () => {}, onWritable: () => {}, onLinkClosed: () => {} },
     onLinkEnded: () => {},
     onDoorbellRung: () => {},
+    ringNativeBell: () => false,
   };
 
   #requireOpen(): void {

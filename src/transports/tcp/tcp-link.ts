@@ -12,13 +12,15 @@ import { formatHostPort } from '../host-uri.js';
 import { nextLinkId } from '../link-id.js';
 import type { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
-import type { Link, TransportHost, TransportOptions } from '../transport.js';
+import type { Link, TransportHost, TransportOptions, WireDescription } from '../transport.js';
 
 const channelBindingBytes = 32;
 /** How long a socket whose link has closed may go without progress before it is destroyed. */
 const lingerMs = 2000;
 /** How often a closed link that does make progress may be given that time again. */
 const maximumLingerRounds = 15;
+
+const tcpWire: WireDescription = { transports: ['tcp'], devices: [], usesRdmaDevice: false };
 
 /** What a link is made of besides its socket. */
 export interface TcpLinkParts {
@@ -40,6 +42,7 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
   readonly localAddress: string;
   readonly portalUri: string | undefined;
   readonly maximumRecordBytes: number;
+  readonly wireDescription = tcpWire;
   readonly sharesMemory = false;
   readonly peerContextId = -1;
   /** The random id of the peer's process, hexadecimal: another one at the same address is another process. */

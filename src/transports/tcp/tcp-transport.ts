@@ -1,5 +1,6 @@
 import { connect as connectSocket, isIP, type Socket } from 'node:net';
 import { HeddleError, requireInteger } from '../../errors.js';
+import { setTypeOfService } from '../../native-system.js';
 import { frameHeaderBytes, framePayloadBytes, maximumFrameRecordBytes } from '../frame.js';
 import { FrameBufferPool } from '../frame-buffer.js';
 import { minimumFramePayloadBytes } from '../frame-writer.js';
@@ -184,6 +185,10 @@ export class TcpTransport implements Transport, TcpPortalOwner {
     };
     const link = new TcpLink(socket, { host: this.host, options, pool: this.#pool(options), peer, portalUri, onEnded });
     this.#links.add(link);
+    if (options.typeOfService) {
+      const failure = setTypeOfService(socket, options.typeOfService);
+      if (failure !== undefined) this.host.report(failure);
+    }
     return link;
   }
 

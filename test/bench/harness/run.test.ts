@@ -62,6 +62,22 @@ test('a side that is a new process each time is not warmed up, and every side kn
   t.like(row, { runs: 3, ratio: 1, metric: 'less of it' });
 });
 
+test('a peer for full runs alone is not there in quick ones', async (t) => {
+  const sides = (): Side[] => ['A', 'B', 'C'].map((name) => scriptedSide(name, [], [0, 1, 1, 1]));
+  const benchmark = () => {
+    const [ours, ...others] = sides() as [Side, ...Side[]];
+    const peers = others.map((side, i) => ({ side, isOnlyInFull: i === 0, goal: ratioGoal(i + 1, i + 2) }));
+    return { ...benchmarkOf(ours), peers };
+  };
+  t.deepEqual(
+    (await runBenchmark(benchmark(), plan)).map(({ peerName }) => peerName),
+    ['B', 'C'],
+  );
+  const [row, ...none] = await runBenchmark(benchmark(), { ...plan, mode: 'quick' });
+  t.like(row, { peerName: 'C', goal: ratioGoal(2, 3) });
+  t.deepEqual(none, []);
+});
+
 test('a missing peer is a row, and the others are measured', async (t) => {
   const log: string[] = [];
   const rows = await runBenchmark(

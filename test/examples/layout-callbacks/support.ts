@@ -31,6 +31,8 @@ export class Store {
     options: Partial<MetadataServerOptions>,
     test: (store: Store) => Promise<void>,
   ): Promise<void> {
+    // Contexts do not keep the process alive, and ava ends a test when nothing else does.
+    const hold = setInterval(() => {}, 60_000);
     const folder = await mkdtemp(join(tmpdir(), 'layouts-test-'));
     const node = createNode();
     const troubles: string[] = [];
@@ -45,6 +47,7 @@ export class Store {
       await server.close();
       const left = { layouts: server.layouts, clients: server.clients, connections: node.context.connectionCount };
       await node.close();
+      clearInterval(hold);
       await rm(folder, { recursive: true });
       t.deepEqual({ ...left, troubles }, { layouts: 0, clients: 0, connections: 0, troubles: [] });
     }

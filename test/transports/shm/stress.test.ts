@@ -1,19 +1,32 @@
 import { Worker } from 'node:worker_threads';
-import test from 'ava';
-import { createContextTable } from '../../../src/transports/shm/context-table.js';
+import test, { type ExecutionContext } from 'ava';
+import {
+  bellIndex,
+  ContextTable,
+  createContextTable,
+  sleepingIndex,
+} from '../../../src/transports/shm/context-table.js';
 import { createRingPair } from '../../../src/transports/shm/ring-pair.js';
 import type { StressResult, StressTask } from './stress-worker.js';
 
+/** Whether each of the two threads loads the native part: one that has not is woken, and wakes, by the port. */
+const bells = { 'native bells': [true, true], ports: [false, false], 'a native bell and a port': [true, false] };
+
+for (const [name, natives] of Object.entries(bells))
+  test(`two threads with ${name}: nothing lost, reordered or damaged, nobody sleeps for ever`, (t) =>
+    stress(t, natives));
+
 /** Two threads exchange random bursts through the smallest rings, sleeping whenever they have nothing to do. */
-test('two threads: nothing lost, reordered or damaged, nobody sleeps for ever', async (t) => {
+async function stress(t: ExecutionContext, natives: readonly boolean[]): Promise<void> {
   const seed = Number(process.env.HEDDLE_SEED ?? Date.now() % 0x7fffffff);
   t.log(`HEDDLE_SEED=${seed}`);
-  const records = 40_000;
+  const records = 20_000;
   const table = createContextTable();
   const { forA, forB } = createRingPair(0, 1, 4096);
   const workers = [forA, forB].map((pair, contextId) => {
     const workerData: StressTask = { contextId, table, seed: seed + contextId * 7919, records };
-    const worker = new Worker(new URL('./stress-worker.js', import.meta.url), { workerData });
+    const env = { ...process.env, HEDDLE_NATIVE_DOORBELL: natives[contextId] ? '1' : '0' };
+    const worker = new Worker(new URL('./stress-worker.js', import.meta.url), { workerData, env });
     worker.postMessage(pair, [pair.doorbell]);
     return worker;
   });
@@ -35,6 +48,11 @@ test('two threads: nothing lost, reordered or damaged, nobody sleeps for ever', 
       }),
     ]);
     t.log(JSON.stringify(results));
+    const { words } = new ContextTable(table);
+    t.deepEqual(
+      [0, 1].map((contextId) => words[bellIndex(sleepingIndex(contextId))] > 0),
+      natives,
+    );
     for (const result of results) {
       t.is(result.failure, undefined);
       t.is(result.received, records);
@@ -45,4 +63,4 @@ test('two threads: nothing lost, reordered or damaged, nobody sleeps for ever', 
     clearTimeout(watchdog);
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
-});
+}

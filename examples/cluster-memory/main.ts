@@ -1,0 +1,73 @@
+/** Cluster memory: sorts more numbers than fit into the memory it has, and pages the rest to a memory server. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MessageChannel } from 'node:worker_threads';
+import { createNode } from 'heddle';
+import type sortContext from './sort-context.js';
+import { runSort, type SortReport } from './sort-job.js';
+import { startMemoryServer } from './start-memory-server.js';
+
+const words = process.argv.slice(2);
+if (words.includes('--help')) {
+  console.log(
+    'npm run example -- cluster-memory [uri]   tcp://127.0.0.1:0 (two processes), shm://memory (two threads)',
+  );
+  process.exit();
+}
+const uri = words[0] ?? 'tcp://127.0.0.1:0';
+const folder = await mkdtemp(join(tmpdir(), 'cluster-memory-'));
+const sort = { clientId: 1, pages: 2048, pageBytes: 4096, frames: 128, runPages: 128 };
+const options = {
+  uri,
+  controlUri: `${uri}${uri.startsWith('shm:') ? '/control' : ''}`,
+  path: join(folder, 'pages'),
+  cachePages: 2048,
+};
+
+/** The server in a process of its own, the client here. */
+async function inTwoProcesses(): Promise<SortReport> {
+  const script = fileURLToPath(new URL('./server-process.js', import.meta.url));
+  const child = fork(script, [JSON.stringify(options)]);
+  const [{ uri: serverUri }] = await once(child, 'message');
+  const ended = once(child, 'exit');
+  const node = createNode();
+  const report = await runSort(node.context, { ...sort, uri: serverUri }, () => child.send('shutdown'));
+  await ended;
+  await node.close();
+  return report;
+}
+
+/** The server on this thread, the client on another one. */
+async function onTwoThreads(): Promise<SortReport> {
+  const { server, system, close } = await startMemoryServer(options);
+  const { port1, port2 } = new MessageChannel();
+  const ended = once(port1, 'message').then(() => server.shutdown());
+  const client = await system.node.startContext<typeof sortContext>(new URL('./sort-context.js', import.meta.url), {
+    data: { job: { ...sort, uri: server.uri }, port: port2 },
+    transferList: [port2],
+    startTimeoutMs: 600_000,
+  });
+  await ended;
+  port1.close();
+  await close();
+  return client.value;
+}
+
+const { pages, pageBytes, frames, runPages } = sort;
+console.log(
+  `sorting ${(pages * pageBytes) / 2 ** 20} MiB with ${((frames + runPages) * pageBytes) / 2 ** 20} MiB here`,
+);
+const report = await (uri.startsWith('shm:') ? onTwoThreads() : inTwoProcesses());
+const { faults, evictions, seconds } = report;
+console.log(
+  `pages moved ${report.isOneSided ? 'by one-sided operations' : 'in messages'}: ${faults} in, ${evictions} out`,
+);
+console.log(`${((faults + evictions) / seconds / 1000).toFixed(1)} thousand pages a second`);
+console.log(`the same as sorted in memory: ${report.isEqual ? 'yes' : 'NO'}`);
+console.log(`${report.flushed} pages had to be brought to the server's disk by the slower way`);
+console.log('the server served until it was acknowledged, and has ended');
+await rm(folder, { recursive: true });

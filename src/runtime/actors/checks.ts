@@ -1,0 +1,50 @@
+import { inspect } from 'node:util';
+import { HeddleError } from '../../errors.js';
+import { Ref } from './ref.js';
+
+/*
+ * What the compiler sees to for those who use it. Checked where it costs nothing that counts: never for a message that is
+ * told.
+ */
+
+function describe(value: unknown): string {
+  return typeof value === 'function' ? `function ${value.name}` : inspect(value, { depth: 0 }).slice(0, 100);
+}
+
+function invalid(message: string): HeddleError {
+  return new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', message);
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is the ref of an actor. */
+export function requireRef(call: string, value: unknown): asserts value is Ref {
+  if (value instanceof Ref) return;
+  throw invalid(`${call} takes the ref of an actor, as spawn() resolves to it, not ${describe(value)}`);
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a definition. */
+export function requireDefinition(call: string, value: unknown): void {
+  const { handlers, specification } = (value ?? {}) as { handlers?: unknown; specification?: unknown };
+  if (typeof handlers === 'object' && typeof specification === 'object' && specification !== null) return;
+  throw invalid(`${call} takes what defineActor() has returned, not ${describe(value)}`);
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a function. */
+export function requireFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw invalid(`${what} must be a function, not ${describe(value)}`);
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a text of at least one character. */
+export function requireText(what: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw invalid(`${what} must be a text, not ${describe(value)}`);
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is one of those texts. */
+export function requireOneOf(what: string, value: unknown, choices: readonly string[]): void {
+  if (!choices.includes(value as string)) throw invalid(`${what}=${describe(value)} is none of ${choices.join(', ')}`);
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a number of milliseconds, from 0 on; Infinity is one. */
+export function requireDuration(what: string, value: unknown): void {
+  if (typeof value === 'number' && value >= 0) return;
+  throw invalid(`${what} must be a number of milliseconds from 0 on, not ${describe(value)}`);
+}

@@ -1,0 +1,71 @@
+import { HeddleError } from '../../errors.js';
+import type { MemoryBlock } from '../../transports/record.js';
+import type { BufferCarrier, Link } from '../../transports/transport.js';
+import { SharedBuffer } from '../memory/shared-buffer.js';
+import type { SlabPool } from '../memory/slab-pool.js';
+import { dataOffset, descriptorBytes, descriptorOfTransfer } from '../message/message-layout.js';
+import type { StatisticsBlock } from '../observe/statistics.js';
+
+/**
+ * Receives a transfer into a SharedBuffer, or into any memory of the user's: what is not shared memory cannot be reached
+ * from outside, so its data lands in the pool and is copied once, and counted.
+ */
+export function receiveIntoAny(
+  buffers: BufferCarrier,
+  transfer: number,
+  landing: SharedBuffer | Uint8Array,
+  lengthBytes: number,
+  host: { readonly pool: SlabPool; readonly statistics: StatisticsBlock },
+  onDone: (error: HeddleError | undefined) => void,
+): void {
+  const bytes = landing instanceof SharedBuffer ? landing.bytes : landing;
+  if (bytes.buffer instanceof SharedArrayBuffer) {
+    buffers.receive(transfer, bytes.subarray(0, lengthBytes), onDone);
+    return;
+  }
+  const between = host.pool.allocate(lengthBytes);
+  buffers.receive(transfer, between.bytes, (error) => {
+    if (error === undefined) {
+      bytes.set(between.bytes);
+      host.statistics.add('largeBytesCopied', lengthBytes);
+    }
+    between.release();
+    onDone(error);
+  });
+}
+
+/** The number under which the data of a large message's record goes beside the records; undefined when it does not. */
+export function announcedTransfer(
+  kindAndFlags: number,
+  block: MemoryBlock,
+  start: number,
+  length: number,
+): number | undefined {
+  const offset = dataOffset(kindAndFlags);
+  if (offset + descriptorBytes > length) return undefined;
+  const at = start + offset;
+  return (block.bytes.readInt32LE(at + 20) & descriptorOfTransfer) === 0 ? undefined : block.bytes.readInt32LE(at + 4);
+}
+
+/** Takes over a buffer that the peer moved here. */
+export function adoptMoved(link: Link, pool: SlabPool, bytes: Buffer, at: number): SharedBuffer {
+  const slabId = bytes.readInt32LE(at + 4);
+  const memory = link.sharedSlab(slabId);
+  if (memory === undefined) {
+    throw new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer named slabId=${slabId}, which it never handed over`);
+  }
+  return pool.adopt(
+    slabId,
+    memory,
+    bytes.readInt32LE(at + 8),
+    bytes.readInt32LE(at + 12),
+    bytes.readInt32LE(at + 16),
+    bytes.readInt32LE(at),
+  );
+}
+
+/** The bytes of what data lands in, exactly as long as the data. */
+export function targetBytes(target: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
+  const bytes = target instanceof Uint8Array ? target : target.bytes;
+  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, lengthBytes);
+}

@@ -1,0 +1,42 @@
+import { RemoteError } from '../../errors.js';
+import type { Message } from '../message/message.js';
+
+/** The error that a response flagged as one carries. The inverse of {@link writeError}. */
+export function readError(message: Message): RemoteError {
+  let fields: Record<string, unknown> = {};
+  try {
+    fields = JSON.parse(message.data.toString()) as Record<string, unknown>;
+  } catch {
+    // An error that does not parse is an error still.
+  }
+  return new RemoteError({
+    name: typeof fields.name === 'string' ? fields.name : 'Error',
+    message: typeof fields.message === 'string' ? fields.message : 'the other side gave no reason',
+    code: typeof fields.code === 'string' ? fields.code : undefined,
+    stack: typeof fields.stack === 'string' ? fields.stack : undefined,
+  });
+}
+
+/** Longest stack that travels; the rest is cut. */
+const maximumStackCharacters = 2000;
+
+/**
+ * An error as the data of a response: JSON, whatever the codec, so that both sides always understand it. What exceeds
+ * `limitBytes` goes: first the stack, then the end of the message, in the end all.
+ */
+export function writeError(error: unknown, limitBytes: number): Buffer {
+  const source = error instanceof Error ? error : new Error(String(error));
+  const code = (source as { code?: unknown }).code;
+  const name = source.constructor?.name ?? source.name;
+  const fields = {
+    name,
+    message: source.message.slice(0, maximumStackCharacters),
+    code: typeof code === 'string' ? code : undefined,
+  };
+  const stack = source.stack?.slice(0, maximumStackCharacters);
+  for (const some of [{ ...fields, stack }, fields, { ...fields, message: fields.message.slice(0, 100) }, { name }]) {
+    const bytes = Buffer.from(JSON.stringify(some));
+    if (bytes.length <= limitBytes) return bytes;
+  }
+  return Buffer.alloc(0);
+}

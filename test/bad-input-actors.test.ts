@@ -1,0 +1,274 @@
+import test, { type ExecutionContext } from 'ava';
+import {
+  type ActorContext,
+  type ActorSystem,
+  createRouter,
+  createSystem,
+  defineActor,
+  type ErrorCode,
+  HeddleError,
+} from '../src/index.js';
+import { createTestKit, type TestKit } from '../src/testkit.js';
+
+// What the compiler would refuse is tried too: JavaScript has no compiler.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type Any = any;
+
+const Obliging = defineActor(import.meta.url, {
+  name: 'obliging',
+  state: () => ({}),
+  handlers: {
+    hello: () => 'hello',
+    // By reference: the test's own function, with the actor's means.
+    call: (_state, what: (actor: ActorContext) => unknown, actor: ActorContext) => void what(actor),
+  },
+});
+
+let kit: TestKit;
+let system: Any;
+let ref: Any;
+
+test.before(async () => {
+  kit = await createTestKit({ contexts: 1, throughCodec: false, ringCapacityBytes: 64 * 1024 });
+  system = kit.system;
+  ref = kit.system.spawnHere(Obliging);
+});
+test.after.always(() => kit.close());
+
+async function failsWith(t: ExecutionContext, code: ErrorCode, message: RegExp, call: () => unknown): Promise<void> {
+  const error = await t.throwsAsync(async () => call());
+  t.true(error instanceof HeddleError, String(error));
+  t.is((error as HeddleError).code, code);
+  t.regex(error!.message, message);
+}
+
+let names = 0;
+const define = (more: object) => () =>
+  (defineActor as Any)(import.meta.url, { name: `actor-${names++}`, state: () => ({}), handlers: {}, ...more });
+const make =
+  (options: Any): (() => Promise<ActorSystem>) =>
+  () =>
+    createSystem(options);
+const inActor = (what: (actor: Any) => unknown) => () => ref.ask('call', what);
+
+const argument = 'ERR_HEDDLE_INVALID_ARGUMENT';
+const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: () => unknown][] = [
+  ['an actor without a module', argument, /give import\.meta\.url/, () => (defineActor as Any)()],
+  [
+    'an actor of nothing',
+    argument,
+    /defineActor takes its options as an object/,
+    () => (defineActor as Any)('file:///x'),
+  ],
+  ['an actor without a name', argument, /needs a name, unique in its module/, define({ name: '' })],
+  ['an actor without a state', argument, /needs state\(args\)/, define({ state: undefined })],
+  ['an actor without handlers', argument, /needs handlers, an object/, define({ handlers: undefined })],
+  [
+    'a handler that is none',
+    argument,
+    /the handler add of actor .* must be a function, not 5/,
+    define({ handlers: { add: 5 } }),
+  ],
+  ['a misspelt part of an actor', argument, /has no option onStopped: it takes name/, define({ onStopped() {} })],
+  [
+    'a misspelt option of a mailbox',
+    argument,
+    /mailbox has no option size: it takes capacity/,
+    define({ mailbox: { size: 5 } }),
+  ],
+  ['a capacity of none', argument, /capacity must be an integer from 1/, define({ mailbox: { capacity: 0 } })],
+  [
+    'an unknown policy',
+    argument,
+    /whenFull=explode is none of backpressure/,
+    define({ mailbox: { whenFull: 'explode' } }),
+  ],
+  ['a misspelt supervision', argument, /supervision has no option restarts/, define({ supervision: { restarts: 5 } })],
+  [
+    'an unknown onLimit',
+    argument,
+    /onLimit='explode' is none of stop/,
+    define({ supervision: { onLimit: 'explode' } }),
+  ],
+  ['a decision that is none', argument, /decide must be a function/, define({ supervision: { decide: 'stop' } })],
+  [
+    'a stop timeout that is none',
+    argument,
+    /stopTimeoutMs of actor .* milliseconds/,
+    define({ stopTimeoutMs: 'long' }),
+  ],
+  ['a receive timeout below 0', argument, /receiveTimeoutMs of actor .* not -1/, define({ receiveTimeoutMs: -1 })],
+
+  ['a system of null', argument, /createSystem takes its options as an object, not null/, make(null)],
+  [
+    'a misspelt option of a system',
+    argument,
+    /createSystem has no option context: it takes contexts/,
+    make({ context: 2 }),
+  ],
+  ['fewer contexts than none', argument, /contexts must be an integer from 0/, make({ contexts: -1 })],
+  ['contexts as a text', argument, /contexts must be a number, or a list/, make({ contexts: '2' })],
+  ['a misspelt option of a context', argument, /no option nam: it takes name/, make({ contexts: [{ nam: 'x' }] })],
+  ['two contexts of one name', argument, /the same name/, make({ contexts: [{ name: 'x' }, { name: 'x' }] })],
+  ['a signal that there is not', argument, /'SIGFOO' is none of SIGHUP/, make({ signals: ['SIGFOO'] })],
+  ['a signal that nobody can hear', argument, /'SIGKILL' is none of/, make({ signals: ['SIGKILL'] })],
+  ['one signal without a list', argument, /signals must be a list of names, not SIGTERM/, make({ signals: 'SIGTERM' })],
+  ['a deadline of none', argument, /askTimeoutMs must be an integer from 1/, make({ askTimeoutMs: 0 })],
+  ['a name that is none', argument, /name must be a text, not 5/, make({ name: 5 })],
+  ['an unknown strategy', argument, /strategy='x' is none of one-for-one/, make({ supervision: { strategy: 'x' } })],
+  ['a misspelt restart', argument, /restartContexts has no option maximum/, make({ restartContexts: { maximum: 5 } })],
+
+  ['spawn nothing', argument, /spawn\(\) takes what defineActor\(\) has returned, not undefined/, () => system.spawn()],
+  ['spawn a class', argument, /defineActor\(\) has returned, not function Date/, () => system.spawn(Date)],
+  ['spawn nothing here', argument, /spawnHere\(\) takes what defineActor/, () => system.spawnHere({})],
+  [
+    'a misspelt option of spawn',
+    argument,
+    /spawn has no option in: it takes on, name/,
+    () => system.spawn(Obliging, undefined, { in: 'x' }),
+  ],
+  [
+    'a context instead of options',
+    argument,
+    /spawn takes its options as an object, not worker-1/,
+    () => system.spawn(Obliging, undefined, 'worker-1'),
+  ],
+  [
+    'spawn nowhere',
+    argument,
+    /its contexts are main, worker-1/,
+    () => system.spawn(Obliging, undefined, { on: 'worker-9' }),
+  ],
+  [
+    'a key that is no text',
+    argument,
+    /on=\{ key: 5 \} is no placement/,
+    () => system.spawn(Obliging, undefined, { on: { key: 5 } }),
+  ],
+  [
+    'args that cannot travel',
+    'ERR_HEDDLE_CODEC',
+    /at value\.args, a function is found/,
+    () => system.spawn(Obliging, () => 1),
+  ],
+
+  ['ask for nothing', 'ERR_HEDDLE_UNKNOWN_MESSAGE', /has no handler with name=undefined/, () => ref.ask()],
+  ['ask for what there is not', 'ERR_HEDDLE_UNKNOWN_MESSAGE', /has no handler with name=hallo/, () => ref.ask('hallo')],
+  ['ask for 0 ms', argument, /timeoutMs=0 must be above 0/, () => ref.ask('hello', undefined, { timeoutMs: 0 })],
+  [
+    'ask for a text of ms',
+    argument,
+    /timeoutMs=5 must be above 0/,
+    () => ref.ask('hello', undefined, { timeoutMs: '5' }),
+  ],
+  [
+    'a misspelt option of ask',
+    argument,
+    /ask has no option timeout: it takes timeoutMs/,
+    () => ref.ask('hello', undefined, { timeout: 5 }),
+  ],
+  [
+    'a signal that is none',
+    argument,
+    /signal must be an AbortSignal, not 5/,
+    () => ref.ask('hello', undefined, { signal: 5 }),
+  ],
+
+  ['stop nobody', argument, /takes the ref of an actor, as spawn\(\) resolves to it/, () => system.stop()],
+  ['stop a name', argument, /takes the ref of an actor, .* not 'x'/, () => system.stop('x')],
+  ['watch nobody', argument, /takes the ref of an actor/, () => system.watch({})],
+  ['register nobody', argument, /only an actor can be registered/, () => system.register('x', {})],
+  ['register without a name', argument, /1 to 255 characters/, () => system.register('', ref)],
+  ['subscribe without a listener', argument, /must be a function, not undefined/, () => system.subscribe('x')],
+  ['a group without a name', argument, /the name of a group must be a text/, () => system.group()],
+  ['nobody joins', argument, /only an actor can be registered/, () => system.group('g').join({})],
+  ['an unknown phase', argument, /phase='first' is none of before-actors/, () => system.onShutdown('first', () => {})],
+  [
+    'a task that is none',
+    argument,
+    /the task of a shutdown must be a function/,
+    () => system.onShutdown('before-actors'),
+  ],
+  ['a router over nothing', argument, /a list of refs, or a group/, () => (createRouter as Any)()],
+  ['a router over numbers', argument, /createRouter\(\) takes the ref of an actor/, () => createRouter([5 as Any])],
+  [
+    'an unknown routing',
+    argument,
+    /strategy='x' is none of round-robin/,
+    () => createRouter([ref], { strategy: 'x' as Any }),
+  ],
+  ['a hash of nothing', argument, /needs keyOf/, () => createRouter([ref], { strategy: 'consistent-hash' })],
+  ['a pool of nothing', argument, /createPool\(\) takes what defineActor/, () => system.createPool()],
+  [
+    'a misspelt option of a pool',
+    argument,
+    /createPool has no option min: it takes/,
+    () => system.createPool(Obliging, undefined, { min: 1 }),
+  ],
+  [
+    'a pool of less than its least',
+    argument,
+    /maximum must be an integer from 3/,
+    () => system.createPool(Obliging, undefined, { minimum: 3, maximum: 2 }),
+  ],
+
+  [
+    'send later to nobody',
+    argument,
+    /sendLater\(\) takes the ref/,
+    inActor((actor) => actor.sendLater(5, undefined, 'x')),
+  ],
+  [
+    'send at a time that is none',
+    argument,
+    /delayMs=x must be from 0/,
+    inActor((actor) => actor.sendLater('x', actor.self, 'x')),
+  ],
+  [
+    'send again and again to nobody',
+    argument,
+    /sendEvery\(\) takes the ref/,
+    inActor((actor) => actor.sendEvery(5, 'x', 'x')),
+  ],
+  ['an actor watches nobody', argument, /takes the ref of an actor/, inActor((actor) => actor.watch())],
+  ['an actor unwatches nobody', argument, /unwatch\(\) takes the ref/, inActor((actor) => actor.unwatch())],
+  [
+    'an actor subscribes without a message',
+    argument,
+    /message must be a text/,
+    inActor((actor) => actor.subscribe('x')),
+  ],
+  [
+    'an idle time that is none',
+    argument,
+    /timeoutMs must be a number/,
+    inActor((actor) => actor.setReceiveTimeout('x')),
+  ],
+
+  ['a test kit of null', argument, /createTestKit takes its options as an object/, () => createTestKit(null as Any)],
+  [
+    'a misspelt option of a test kit',
+    argument,
+    /createTestKit has no option manual: it takes throughCodec/,
+    () => createTestKit({ manual: true } as Any),
+  ],
+];
+
+for (const [title, code, message, call] of cases) {
+  test.serial(`${title}: ${code}`, (t) => failsWith(t, code, message, call));
+}
+
+test.serial('after all of this the system still works', async (t) => {
+  t.is(await ref.ask('hello'), 'hello');
+  t.is(await (await system.spawn(Obliging, undefined, { on: 'here' })).ask('hello'), 'hello');
+});
+
+test.serial('a closed system says so', async (t) => {
+  const closed: Any = await createSystem();
+  const actor = closed.spawnHere(Obliging);
+  await closed.close();
+  await failsWith(t, 'ERR_HEDDLE_CLOSED', /make another one with createSystem/, () => closed.spawn(Obliging));
+  await failsWith(t, 'ERR_HEDDLE_CLOSED', /make another one/, () => closed.spawnHere(Obliging));
+  await failsWith(t, 'ERR_HEDDLE_ACTOR_STOPPED', /was stopped/, () => actor.ask('hello'));
+  t.false(actor.tell('hello'));
+});

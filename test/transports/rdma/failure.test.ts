@@ -1,0 +1,109 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import test, { type ExecutionContext } from 'ava';
+import { createNode, type SessionEvent } from '../../../src/index.js';
+
+const talkerUrl = new URL('./fixtures/talker.js', import.meta.url);
+
+async function startProcess(t: ExecutionContext, uri?: string): Promise<{ child: ChildProcess; uri: string }> {
+  const script = new URL('./fixtures/process.js', import.meta.url);
+  const child = fork(script, uri === undefined ? [] : [uri], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  const [address] = await once(child, 'message');
+  return { child, uri: address as string };
+}
+
+test('a process that is killed ends what waits for it: each request with a coded error, events in order', async (t) => {
+  const { child, uri } = await startProcess(t);
+  const node = createNode();
+  const events: string[] = [];
+  const connection = await node.context.connect(uri, { onEvent: (event: SessionEvent) => events.push(event.type) });
+  const held = Array.from({ length: 50 }, (_, index) =>
+    connection.request(index % 2 === 0 ? 'hold' : node.context.allocate(300_000)),
+  );
+  const outcomes = Promise.allSettled(held);
+  child.kill('SIGKILL');
+  for (const outcome of await outcomes) {
+    if (outcome.status === 'rejected') t.is(outcome.reason.code, 'ERR_HEDDLE_FLUSHED');
+    else outcome.value.takeBuffer()?.release();
+  }
+  await connection.ended;
+  t.deepEqual(
+    events.filter((type) => type.startsWith('connection') || type === 'session-teardown'),
+    ['connection-established', 'connection-disconnected', 'connection-teardown', 'session-teardown'],
+  );
+  await node.close();
+  t.is(node.context.memory.buffersHeld, 0, 'buffers that were on their way have come back');
+});
+
+test('a peer that says nothing, without an end of its sockets, is lost within the keepalive time', async (t) => {
+  const { child, uri } = await startProcess(t);
+  const node = createNode();
+  const keepalive = { keepaliveIdleMs: 100, keepaliveIntervalMs: 50, keepaliveProbes: 3 };
+  const connection = await node.context.connect(uri, { options: keepalive });
+  const held = connection.request(node.context.allocate(5_000_000));
+  child.send('stop');
+  await t.throwsAsync(held, { code: 'ERR_HEDDLE_FLUSHED' });
+  await connection.ended;
+  await node.close();
+  t.is(node.context.memory.buffersHeld, 0);
+  child.kill('SIGCONT');
+});
+
+test('a service that is started again at its address is found again', async (t) => {
+  const first = await startProcess(t);
+  const node = createNode();
+  const connection = await node.context.connect(first.uri);
+  t.is((await connection.request('one')).value, 'one');
+  first.child.kill('SIGKILL');
+  await connection.ended;
+  await t.throwsAsync(node.context.connect(first.uri), { code: 'ERR_HEDDLE_REFUSED' });
+  const second = await startProcess(t, first.uri);
+  t.is(second.uri, first.uri);
+  const again = await node.context.connect(second.uri);
+  t.is((await again.request('two')).value, 'two');
+  await node.close();
+});
+
+test('threads that are terminated in the middle of talk take nothing with them, and leave nothing behind', async (t) => {
+  t.timeout(120_000);
+  const node = createNode();
+  const hold = setInterval(() => {}, 60_000);
+  const server = await node.startContext(talkerUrl, { data: { serve: true, uri: 'rdma://127.0.0.1:0' } });
+  const uri = server.value as string;
+  const cycle = async () => {
+    const talkers = await Promise.all([0, 1].map(() => node.startContext(talkerUrl, { data: { serve: false, uri } })));
+    await Promise.all(talkers.map((talker) => talker.terminate()));
+  };
+  for (let round = 0; round < 3; round++) await cycle();
+  const descriptors = countDescriptors();
+  for (let round = 0; round < 8; round++) await cycle();
+  const connection = await node.context.connect(uri);
+  t.is((await connection.request('still there?')).value, 'still there?');
+  await connection.close();
+  t.true(countDescriptors() <= descriptors + 40, `descriptors before=${descriptors} after=${countDescriptors()}`);
+  await node.close();
+  clearInterval(hold);
+});
+
+test('a thread that serves and is terminated ends its clients, coded', async (t) => {
+  const node = createNode();
+  const server = await node.startContext(talkerUrl, { data: { serve: true, uri: 'rdma://127.0.0.1:0' } });
+  const connection = await node.context.connect(server.value as string);
+  const requests = Promise.allSettled(
+    Array.from({ length: 20 }, () => connection.request(node.context.allocate(500_000))),
+  );
+  await server.terminate();
+  for (const outcome of await requests) {
+    if (outcome.status === 'rejected') t.is(outcome.reason.code, 'ERR_HEDDLE_FLUSHED');
+    else outcome.value.takeBuffer()?.release();
+  }
+  await connection.ended;
+  await node.close();
+  t.is(node.context.memory.buffersHeld, 0);
+});
+
+function countDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
