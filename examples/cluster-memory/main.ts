@@ -32,8 +32,10 @@ const options = {
 async function inTwoProcesses(): Promise<SortReport> {
   const script = fileURLToPath(new URL('./server-process.js', import.meta.url));
   const child = fork(script, [JSON.stringify(options)]);
-  const [{ uri: serverUri }] = await once(child, 'message');
   const ended = once(child, 'exit');
+  const started = await Promise.race([once(child, 'message'), ended.then(() => undefined)]);
+  if (started === undefined) throw new Error('the server could not start');
+  const [{ uri: serverUri }] = started;
   const node = createNode();
   const report = await runSort(node.context, { ...sort, uri: serverUri }, () => child.send('shutdown'));
   await ended;

@@ -40,6 +40,11 @@ export class PageTable {
     this.#diskSlots = diskSlots;
   }
 
+  /** Pages in all. */
+  get count(): number {
+    return this.#count;
+  }
+
   get cached(): number {
     return this.#clean.size + this.#dirty.size;
   }

@@ -5,7 +5,12 @@ const { server, close } = await startMemoryServer(JSON.parse(process.argv[2]!));
 process.send?.({ uri: server.uri });
 process.on('message', async (what) => {
   if (what === 'counts') {
-    process.send!({ ...server.counts, evictions: server.pages.evictions, ...(await server.device.ask('status')) });
+    process.send!({
+      ...server.counts,
+      pages: server.pages.count,
+      evictions: server.pages.evictions,
+      ...(await server.device.ask('status')),
+    });
   } else if (what === 'shutdown') {
     await server.shutdown();
     await close();

@@ -7,14 +7,17 @@ import { type PagerOptions, RemotePager } from '../../../examples/cluster-memory
 import { startMemoryServer } from '../../../examples/cluster-memory/start-memory-server.js';
 import type { ActorSystem } from '../../../src/index.js';
 
+/** What tests of the service run over. */
+export type Transport = 'shm' | 'tcp' | 'rdma';
+
 let names = 0;
 
 /** Portals for a server and its control path. */
-export function portalsOf(transport: 'shm' | 'tcp'): { uri: string; controlUri: string } {
+export function portalsOf(transport: Transport): { uri: string; controlUri: string } {
   const name = `shm://memory-${names++}`;
   return transport === 'shm'
     ? { uri: name, controlUri: `${name}/control` }
-    : { uri: 'tcp://127.0.0.1:0', controlUri: 'tcp://127.0.0.1:0' };
+    : { uri: `${transport}://127.0.0.1:0`, controlUri: `${transport}://127.0.0.1:0` };
 }
 
 /** Small pages, so that a test moves many. */
@@ -43,7 +46,7 @@ export class MemoryBench {
 
   static async run(
     t: ExecutionContext,
-    transport: 'shm' | 'tcp',
+    transport: Transport,
     options: Partial<MemoryServerOptions>,
     test: (bench: MemoryBench) => Promise<void>,
   ): Promise<void> {

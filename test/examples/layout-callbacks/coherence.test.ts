@@ -9,9 +9,9 @@ import { portals, Store } from './support.js';
 const files = ['warp', 'weft'];
 const fileBytes = 48 * 1024;
 
-for (const transport of ['shm', 'tcp'] as const) {
+for (const transport of ['shm', 'tcp', 'rdma'] as const) {
   test(`several clients, one operation after another, see what a plain array sees, over ${transport}`, async (t) => {
-    const seeds = transport === 'shm' ? 60 : 15;
+    const seeds = { shm: 50, tcp: 12, rdma: 8 }[transport];
     await Store.run(t, portals[transport](), {}, async (store) => {
       let reconnects = 0;
       for (let seed = 1; seed <= seeds; seed++) {
@@ -58,7 +58,7 @@ for (const transport of ['shm', 'tcp'] as const) {
   });
 
   test(`several clients at once: what they see could have come one after another, over ${transport}`, async (t) => {
-    const seeds = transport === 'shm' ? 100 : 20;
+    const seeds = { shm: 80, tcp: 15, rdma: 8 }[transport];
     const cells = 3;
     await Store.run(t, portals[transport](), {}, async (store) => {
       for (let seed = 1; seed <= seeds; seed++) {

@@ -10,7 +10,7 @@ async function folderOf(t: ExecutionContext): Promise<string> {
   return folder;
 }
 
-for (const portal of ['tcp://127.0.0.1:0']) {
+for (const portal of ['tcp://127.0.0.1:0', 'rdma://127.0.0.1:0']) {
   const over = `over ${portal.slice(0, portal.indexOf(':'))}`;
 
   async function three(t: ExecutionContext, leaseMs: number) {

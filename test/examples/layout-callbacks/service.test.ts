@@ -29,7 +29,7 @@ async function strangeClient(
 
 const whole = { file: 'f', start: 0, end: 4096 } as const;
 
-for (const transport of ['shm', 'tcp'] as const) {
+for (const transport of ['shm', 'tcp', 'rdma'] as const) {
   test(`a layout is called back on the client's own connection, its writes come first, over ${transport}`, async (t) => {
     await Store.run(t, portals[transport](), {}, async (store) => {
       const [writer, reader] = [await store.client('writer'), await store.client('reader')];

@@ -9,7 +9,11 @@ import { createNode, type HeddleNode } from '../../../src/index.js';
 let names = 0;
 
 /** Transports that tests of a service run over, each with a portal that nobody else uses. */
-export const portals = { shm: () => `shm://layouts-${names++}`, tcp: () => 'tcp://127.0.0.1:0' } as const;
+export const portals = {
+  shm: () => `shm://layouts-${names++}`,
+  tcp: () => 'tcp://127.0.0.1:0',
+  rdma: () => 'rdma://127.0.0.1:0',
+} as const;
 
 /** A metadata server and what connects to it, in one context; all of it is gone, and nothing was left, after the test. */
 export class Store {
