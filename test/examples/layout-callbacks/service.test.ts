@@ -58,6 +58,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
       await one.write('f', 0, Buffer.from('kept'));
       one.session.dropConnection();
       await one.write('f', 4, Buffer.from(' on'));
+      await until(() => one.session.reconnects === 1);
       one.session.dropConnection();
       t.is((await other.read('f', 0, 7)).toString(), 'kept on');
       await until(() => one.session.reconnects === 2);
