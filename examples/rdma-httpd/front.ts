@@ -8,10 +8,16 @@ import type { Fields } from './hooks.js';
 /** How long a client may take for a piece of a body that comes by HTTP. */
 const stallMs = 60_000;
 
+/** Requests of one connection that may wait for the one before them. */
+const maximumWaiting = 100;
+/** What waits for a worker is bounded by the connections there may be, and their requests: nothing of it may be lost. */
+const connectionOptions = { sendQueueDepthMessages: 1_000_000 };
+
 interface Client {
   readonly id: number;
   readonly worker: FrontWorker;
   readonly socket: Socket;
+  waiting: number;
 }
 
 /** The front's side of a worker: the connection to it, and the answers that it owes. */
@@ -55,7 +61,10 @@ export class Front {
 
   /** Adds a worker that listens there. Resolves with what resolves when it has gone. */
   async addWorker(uri: string): Promise<{ readonly ended: Promise<void> }> {
-    const connection = await this.#context.connect(uri, { onMessage: (message) => this.#onMessage(worker, message) });
+    const connection = await this.#context.connect(uri, {
+      options: connectionOptions,
+      onMessage: (message) => this.#onMessage(worker, message),
+    });
     const worker = new FrontWorker(connection);
     this.#workers.push(worker);
     const ended = connection.ended.then(() => {
@@ -81,7 +90,7 @@ export class Front {
       socket.destroy();
       return;
     }
-    const client = { id: this.#nextId++, worker, socket };
+    const client = { id: this.#nextId++, worker, socket, waiting: 0 };
     this.#clients.set(socket, client);
     worker.clients.add(client);
     const peerAddress = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
@@ -94,15 +103,19 @@ export class Front {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const client = this.#clients.get(request.socket);
-    if (client === undefined) {
-      response.destroy();
+    if (client === undefined || client.waiting >= maximumWaiting) {
+      request.socket.destroy();
       return;
     }
+    client.waiting++;
     request.resume();
     const id = this.#nextId++;
     const { worker } = client;
     worker.answers.set(id, response);
-    response.on('close', () => worker.answers.delete(id));
+    response.on('close', () => {
+      client.waiting--;
+      worker.answers.delete(id);
+    });
     const fields: Fields = {};
     for (const [name, value] of Object.entries(request.headers)) fields[name] = String(value);
     const { method = '', url: target = '' } = request;

@@ -5,16 +5,12 @@ import type { FrontPost, WorkerPost } from './front-messages.js';
 import type { HttpConnection, HttpRequest, OutputFilter, Worker } from './hooks.js';
 import { modules } from './modules.js';
 
-/** Requests of one connection that may wait for the one before them. */
-const maximumWaiting = 100;
-
 /** An HTTP connection as the worker keeps it. */
 interface Served {
   readonly record: HttpConnection;
   readonly gone: AbortController;
   /** Resolves when all requests that have come are served. */
   tail: Promise<void>;
-  waiting: number;
 }
 
 /** A worker of the server: runs the hooks for the HTTP connections that the front gives it. */
@@ -26,23 +22,17 @@ export default (async (context, config) => {
   function onOpen(id: number, peerAddress: string): void {
     const gone = new AbortController();
     const record = { id, worker, peerAddress, signal: gone.signal, outputFilters: [], cleanups: [] };
-    connections.set(id, { record, gone, tail: Promise.resolve(), waiting: 0 });
+    connections.set(id, { record, gone, tail: Promise.resolve() });
     modules.preConnection(record);
   }
 
   function onRequest(front: Connection, post: Extract<FrontPost, { type: 'request' }>): void {
     const served = connections.get(post.connection);
     if (served === undefined) return;
-    if (served.waiting >= maximumWaiting) {
-      front.send({ type: 'abort', request: post.request } satisfies WorkerPost);
-      return;
-    }
     const { record } = served;
     const request = { ...post, id: post.request, connection: record };
-    served.waiting++;
     served.tail = served.tail.then(async () => {
       if (!record.signal.aborted) await serve(front, request);
-      served.waiting--;
     });
   }
 

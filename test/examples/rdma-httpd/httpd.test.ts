@@ -1,5 +1,7 @@
 import { truncate } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import test from 'ava';
 import { fetchAll, kib, makeGate, patternOf, plainGet, setUp, slotBytes } from './support.js';
 
@@ -9,7 +11,7 @@ const lines = Array.from({ length: 5000 }, (_, line) => `${String(line).padStart
 
 for (const mode of ['server-writes', 'client-reads'] as const) {
   for (const portal of ['tcp://127.0.0.1:0', 'shm://rdma-httpd-client']) {
-    test(`bodies of all kinds come by RDMA, ${mode}, ${portal.slice(0, 3)}`, async (t) => {
+    test.serial(`bodies of all kinds come by RDMA, ${mode}, ${portal.slice(0, 3)}`, async (t) => {
       const { url, client: open, status, untilFree } = await setUp(t, files, { portal });
       const client = await open({ mode });
       for (let round = 0; round < 2; round++) {
@@ -41,7 +43,7 @@ for (const mode of ['server-writes', 'client-reads'] as const) {
   }
 }
 
-test('other clients get the same from the same URL, by HTTP', async (t) => {
+test.serial('other clients get the same from the same URL, by HTTP', async (t) => {
   const { url, status } = await setUp(t, files);
   for (const [name, content] of Object.entries(files)) {
     const { response, body } = await plainGet(url(`/${name}`));
@@ -53,7 +55,24 @@ test('other clients get the same from the same URL, by HTTP', async (t) => {
   t.is((await status()).rdmaSessionsOpened, 0);
 });
 
-test('several HTTP connections have a session each, and share the workers', async (t) => {
+test.serial('pipelined requests are answered in order, and too many of them end the connection', async (t) => {
+  const { url } = await setUp(t, files);
+  const { port } = new URL(url('/'));
+  const ask = async (requests: number, last: string) => {
+    const socket = connect({ port: Number(port), host: '127.0.0.1' });
+    socket.on('error', () => {});
+    socket.write(`GET /~lines/1 HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(requests) + last);
+    return text(socket).catch(() => 'reset');
+  };
+  const few = await ask(50, 'GET /1.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  t.is(few.split('HTTP/1.1 200 OK').length - 1, 51);
+  t.true(few.lastIndexOf('content-length: 16') < few.indexOf('content-length: 1\r'));
+  const many = await ask(5000, '');
+  t.true(many.split('HTTP/1.1 200 OK').length - 1 < 5000);
+  t.is((await plainGet(url('/1.bin'))).body.length, 1);
+});
+
+test.serial('several HTTP connections have a session each, and share the workers', async (t) => {
   const content = patternOf(1, 300 * kib);
   const { url, client: open } = await setUp(t, { 'a.bin': content }, { workers: 2 });
   const clients = await Promise.all([
@@ -74,7 +93,7 @@ test('several HTTP connections have a session each, and share the workers', asyn
   );
 });
 
-test('requests of one client wait for each other on their connection', async (t) => {
+test.serial('requests of one client wait for each other on their connection', async (t) => {
   const { url, client: open } = await setUp(t, files);
   const client = await open();
   const answers = await Promise.all(sizes.map((size) => fetchAll(client, url(`/${size}.bin`))));
@@ -83,7 +102,7 @@ test('requests of one client wait for each other on their connection', async (t)
 });
 
 for (const mode of ['server-writes', 'client-reads'] as const) {
-  test(`a client that takes its time holds up its own stream, and the order stays, ${mode}`, async (t) => {
+  test.serial(`a client that takes its time holds up its own stream, and the order stays, ${mode}`, async (t) => {
     const content = patternOf(1, 20 * slotBytes);
     const { url, client: open } = await setUp(t, { 'a.bin': content });
     const slow = await open({ mode });
@@ -103,7 +122,7 @@ for (const mode of ['server-writes', 'client-reads'] as const) {
     t.true(Buffer.concat(pieces).equals(content));
   });
 
-  test(`a client that gives up in the middle leaves nothing behind, ${mode}`, async (t) => {
+  test.serial(`a client that gives up in the middle leaves nothing behind, ${mode}`, async (t) => {
     const content = patternOf(1, 100 * slotBytes);
     const { url, client: open, untilFree } = await setUp(t, { 'a.bin': content });
     const client = await open({ mode });
@@ -124,7 +143,7 @@ for (const mode of ['server-writes', 'client-reads'] as const) {
     t.is(client.sessions, 1);
   });
 
-  test(`a sink that fails ends its download with its error, and no other, ${mode}`, async (t) => {
+  test.serial(`a sink that fails ends its download with its error, and no other, ${mode}`, async (t) => {
     const content = patternOf(1, 10 * slotBytes);
     const { url, client: open, untilFree } = await setUp(t, { 'a.bin': content });
     const client = await open({ mode });
@@ -139,7 +158,7 @@ for (const mode of ['server-writes', 'client-reads'] as const) {
   });
 }
 
-test('a file that becomes shorter while it is sent ends the download by an error', async (t) => {
+test.serial('a file that becomes shorter while it is sent ends the download by an error', async (t) => {
   const content = patternOf(1, 100 * slotBytes);
   const { url, folder, client: open, untilFree } = await setUp(t, { 'a.bin': content });
   const client = await open();
@@ -153,7 +172,7 @@ test('a file that becomes shorter while it is sent ends the download by an error
   t.is((await plainGet(url('/a.bin'))).body.length, 10);
 });
 
-test('when the worker dies, clients learn of it, and another takes its place', async (t) => {
+test.serial('when the worker dies, clients learn of it, and another takes its place', async (t) => {
   const content = patternOf(1, 50 * slotBytes);
   const { url, httpd, client: open } = await setUp(t, { 'a.bin': content });
   const client = await open();
@@ -174,7 +193,7 @@ test('when the worker dies, clients learn of it, and another takes its place', a
   t.is(client.sessions, 1);
 });
 
-test('a server that closes lets the answer that is under way end', async (t) => {
+test.serial('a server that closes lets the answer that is under way end', async (t) => {
   const content = patternOf(1, 20 * slotBytes);
   const { url, httpd, client: open } = await setUp(t, { 'a.bin': content });
   const client = await open();

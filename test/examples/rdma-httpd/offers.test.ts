@@ -10,7 +10,7 @@ const token = '0123456789abcdef0123456789abcdef';
 const content = patternOf(1, 4 * slotBytes);
 const offerOf = (uri: string) => ({ 'Heddle-RDMA': formatOffer({ uri, token, stream: 1, mode: 'server-writes' }) });
 
-test('who offers what cannot be used gets the body by HTTP', async (t) => {
+test.serial('who offers what cannot be used gets the body by HTTP', async (t) => {
   const { url, status, untilFree } = await setUp(t, { 'a.bin': content }, { rdma: { schemes: ['tcp'] } });
   const node = createNode();
   t.teardown(() => node.close());
@@ -59,7 +59,7 @@ test('who offers what cannot be used gets the body by HTTP', async (t) => {
   await untilFree();
 });
 
-test('past the limit of sessions bodies come by HTTP', async (t) => {
+test.serial('past the limit of sessions bodies come by HTTP', async (t) => {
   const { url, client: open, status } = await setUp(t, { 'a.bin': content }, { rdma: { maximumSessions: 1 } });
   const first = await open();
   const second = await open();
@@ -72,7 +72,7 @@ test('past the limit of sessions bodies come by HTTP', async (t) => {
   t.true(body.equals(content));
 });
 
-test('the end of the answer comes when every segment was taken, and not before', async (t) => {
+test.serial('the end of the answer comes when every segment was taken, and not before', async (t) => {
   const { url } = await setUp(t, { 'a.bin': content });
   const node = createNode();
   t.teardown(() => node.close());
@@ -113,7 +113,7 @@ test('the end of the answer comes when every segment was taken, and not before',
   t.is(response.headers.trailer, 'heddle-rdma-bytes');
 });
 
-test('a session that dies ends its answer, and the next request opens another', async (t) => {
+test.serial('a session that dies ends its answer, and the next request opens another', async (t) => {
   const { url, client: open, status, untilFree } = await setUp(t, { 'a.bin': patternOf(1, 50 * slotBytes) });
   const client = await open();
   const node = createNode();
@@ -135,7 +135,7 @@ test('a session that dies ends its answer, and the next request opens another', 
   await untilFree();
 });
 
-test('strangers get no session with a client', async (t) => {
+test.serial('strangers get no session with a client', async (t) => {
   const node = createNode();
   t.teardown(() => node.close());
   const { url, client: open } = await setUp(t, { 'a.bin': content });

@@ -44,6 +44,8 @@ export async function setUp(
   files: Readonly<Record<string, string | Buffer>> = {},
   { portal = 'tcp://127.0.0.1:0', ...options }: Partial<HttpdOptions> & { portal?: string } = {},
 ): Promise<Setup> {
+  // Contexts do not keep the process alive, and ava ends a test when nothing else does.
+  const hold = setInterval(() => {}, 60_000);
   const folder = await mkdtemp(join(tmpdir(), 'rdma-httpd-'));
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
   const node = createNode();
@@ -57,6 +59,7 @@ export async function setUp(
     await httpd.close();
     await node.close();
     await rm(folder, { recursive: true });
+    clearInterval(hold);
   });
   return {
     folder,

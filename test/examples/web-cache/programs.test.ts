@@ -14,7 +14,7 @@ async function curl(...words: string[]): Promise<Buffer> {
   return (await run('curl', ['--silent', '--show-error', ...words], options)).stdout;
 }
 
-test('curl gets files, many over one connection, by HTTP/1.1 and 1.0', async (t) => {
+test.serial('curl gets files, many over one connection, by HTTP/1.1 and 1.0', async (t) => {
   const content = patternOf(1, 500 * kib);
   const { server } = await startSite(t, { 'a.bin': content, 'b.txt': 'text' });
   const url = `http://127.0.0.1:${server.port}`;
@@ -27,7 +27,7 @@ test('curl gets files, many over one connection, by HTTP/1.1 and 1.0', async (t)
   t.is(String(await curl('--http1.0', '-H', 'Connection: keep-alive', `${url}/b.txt`, `${url}/b.txt`)), 'texttext');
 });
 
-test('curl sees heads, conditions, parts and refusals', async (t) => {
+test.serial('curl sees heads, conditions, parts and refusals', async (t) => {
   const { server } = await startSite(t, { 'b.txt': 'some text' });
   const url = `http://127.0.0.1:${server.port}/b.txt`;
   const status = ['--output', '/dev/null', '-w', '%{http_code} %{size_download}'];
@@ -41,7 +41,7 @@ test('curl sees heads, conditions, parts and refusals', async (t) => {
   t.is(String(await curl(...status, '--compressed', `${url}.gz`)), `404 ${'404 Not Found\n'.length}`);
 });
 
-test('the program serves its own site until it is told to end', async (t) => {
+test.serial('the program serves its own site until it is told to end', async (t) => {
   const child = spawn(process.execPath, ['dist/examples/web-cache/main.js', '--port', '0'], {
     cwd: projectFolder,
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -29,6 +29,8 @@ export async function startSite(
   files: Readonly<Record<string, string | Buffer>> = {},
   options: Partial<WebServerOptions> = {},
 ): Promise<Site> {
+  // Contexts do not keep the process alive, and ava ends a test when nothing else does.
+  const hold = setInterval(() => {}, 60_000);
   const folder = await mkdtemp(join(tmpdir(), 'web-cache-'));
   const write = (name: string, content: string | Buffer) => writeFile(join(folder, name), content);
   for (const [name, content] of Object.entries(files)) await write(name, content);
@@ -43,6 +45,7 @@ export async function startSite(
     assert.equal(system.node.context.memory.buffersHeld, 0);
     await system.close();
     await rm(folder, { recursive: true });
+    clearInterval(hold);
   });
   return { folder, system, server, write };
 }

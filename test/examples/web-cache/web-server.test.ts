@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { eventually, kib, patternOf, RawClient, startSite } from './support.js';
 
-test('a miss is loaded by the service, once for all who wait for it; a hit asks nobody', async (t) => {
+test.serial('a miss is loaded by the service, once for all who wait for it; a hit asks nobody', async (t) => {
   const content = patternOf(1, 200 * kib);
   const { server, system } = await startSite(t, { 'a.bin': content }, { revalidateMs: 60_000 });
   const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.connect(t, server.port)));
@@ -23,24 +23,27 @@ test('a miss is loaded by the service, once for all who wait for it; a hit asks 
   t.is(server.counts.misses, misses);
 });
 
-test('when the service context dies, misses are refused or wait, and are served again by the new one', async (t) => {
-  const { server, system } = await startSite(t, { 'a.txt': 'first', 'b.txt': 'second' });
-  const client = await RawClient.connect(t, server.port);
-  t.is((await client.get('/a.txt')).body.toString(), 'first');
-  await system.contextHandle('files')!.terminate();
-  for (;;) {
-    const { status, fields, body } = await client.get('/b.txt');
-    if (status === 200) {
-      t.is(body.toString(), 'second');
-      break;
+test.serial(
+  'when the service context dies, misses are refused or wait, and are served again by the new one',
+  async (t) => {
+    const { server, system } = await startSite(t, { 'a.txt': 'first', 'b.txt': 'second' });
+    const client = await RawClient.connect(t, server.port);
+    t.is((await client.get('/a.txt')).body.toString(), 'first');
+    await system.contextHandle('files')!.terminate();
+    for (;;) {
+      const { status, fields, body } = await client.get('/b.txt');
+      if (status === 200) {
+        t.is(body.toString(), 'second');
+        break;
+      }
+      t.is(status, 503);
+      t.is(fields.get('retry-after'), '1');
     }
-    t.is(status, 503);
-    t.is(fields.get('retry-after'), '1');
-  }
-  t.is((await client.get('/a.txt')).body.toString(), 'first');
-});
+    t.is((await client.get('/a.txt')).body.toString(), 'first');
+  },
+);
 
-test('files of every size around the chunks arrive whole, first and cached', async (t) => {
+test.serial('files of every size around the chunks arrive whole, first and cached', async (t) => {
   const sizes = [0, 1, 65_000, 64 * kib - 300, 64 * kib, 64 * kib + 1, 128 * kib, 1_000_003];
   const files = Object.fromEntries(sizes.map((size) => [`${size}.bin`, patternOf(size, size)]));
   const { server } = await startSite(t, files, { memoryBytes: 8 * kib * kib });
@@ -55,7 +58,7 @@ test('files of every size around the chunks arrive whole, first and cached', asy
   t.is(server.counts.hits, sizes.length);
 });
 
-test('a file larger than the cache takes is served all the same, and a part of it', async (t) => {
+test.serial('a file larger than the cache takes is served all the same, and a part of it', async (t) => {
   const content = patternOf(3, 700 * kib);
   const { server } = await startSite(t, { 'large.bin': content }, { memoryBytes: 1024 * kib });
   const client = await RawClient.connect(t, server.port);
@@ -69,7 +72,7 @@ test('a file larger than the cache takes is served all the same, and a part of i
   t.is(server.cache.size, 0);
 });
 
-test('the memory keeps to its bound: what was not asked for lately goes', async (t) => {
+test.serial('the memory keeps to its bound: what was not asked for lately goes', async (t) => {
   const names = Array.from({ length: 40 }, (_, number) => `${number}.bin`);
   const files = Object.fromEntries(names.map((name, number) => [name, patternOf(number, 100 * kib)]));
   const { server } = await startSite(t, files, { memoryBytes: 1024 * kib, revalidateMs: 60_000 });
@@ -84,7 +87,7 @@ test('the memory keeps to its bound: what was not asked for lately goes', async 
   t.is(server.counts.misses, names.length);
 });
 
-test('a part of a cached file, across its chunks', async (t) => {
+test.serial('a part of a cached file, across its chunks', async (t) => {
   const content = patternOf(5, 200 * kib);
   const { server } = await startSite(t, { 'a.bin': content });
   const client = await RawClient.connect(t, server.port);
@@ -105,7 +108,7 @@ test('a part of a cached file, across its chunks', async (t) => {
   t.is(beyond.fields.get('content-range'), `bytes */${content.length}`);
 });
 
-test('a file that changes while it is sent is sent as it was, and anew to the next', async (t) => {
+test.serial('a file that changes while it is sent is sent as it was, and anew to the next', async (t) => {
   const before = patternOf(1, 8 * kib * kib);
   const after = patternOf(2, 8 * kib * kib);
   const { server, write } = await startSite(t, { 'a.bin': before }, { memoryBytes: 64 * kib * kib, revalidateMs: 0 });
@@ -132,7 +135,7 @@ test('a file that changes while it is sent is sent as it was, and anew to the ne
   t.true(server.cache.memory.usedBytes < 2 * before.length, 'the old one is free');
 });
 
-test('a cached file that is removed is missing soon', async (t) => {
+test.serial('a cached file that is removed is missing soon', async (t) => {
   const { server, folder } = await startSite(t, { 'a.txt': 'here' }, { revalidateMs: 0 });
   const client = await RawClient.connect(t, server.port);
   t.is((await client.get('/a.txt')).status, 200);
@@ -163,7 +166,7 @@ test("the date in the head is today's, while it is read a copy of the head has i
   t.not(object.head.toString('latin1'), head);
 });
 
-test('a client that dies in the middle leaves nothing behind', async (t) => {
+test.serial('a client that dies in the middle leaves nothing behind', async (t) => {
   const { server } = await startSite(t, { 'a.bin': patternOf(1, 8 * kib * kib) }, { memoryBytes: 64 * kib * kib });
   const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(t, server.port)));
   for (const client of clients) {
@@ -176,21 +179,24 @@ test('a client that dies in the middle leaves nothing behind', async (t) => {
   t.is(server.cache.get('/a.bin')?.readers, 0);
 });
 
-test('clients that leave while their file is loaded, and ones that end their side, are no trouble', async (t) => {
-  const content = patternOf(1, 300 * kib);
-  const { server } = await startSite(t, { 'a.bin': content });
-  const leaving = await RawClient.connect(t, server.port);
-  const ending = await RawClient.connect(t, server.port);
-  leaving.send('GET /a.bin HTTP/1.1\r\nHost: x\r\n\r\n');
-  ending.socket.end('GET /a.bin HTTP/1.1\r\nHost: x\r\n\r\nGET /a.bin HTTP/1.1\r\nHost: x\r\n\r\n');
-  leaving.socket.resetAndDestroy();
-  t.true((await ending.response()).body.equals(content));
-  t.true((await ending.response()).body.equals(content));
-  t.is((await ending.ended()).length, 0);
-  await eventually(() => server.connections === 0);
-});
+test.serial(
+  'clients that leave while their file is loaded, and ones that end their side, are no trouble',
+  async (t) => {
+    const content = patternOf(1, 300 * kib);
+    const { server } = await startSite(t, { 'a.bin': content });
+    const leaving = await RawClient.connect(t, server.port);
+    const ending = await RawClient.connect(t, server.port);
+    leaving.send('GET /a.bin HTTP/1.1\r\nHost: x\r\n\r\n');
+    ending.socket.end('GET /a.bin HTTP/1.1\r\nHost: x\r\n\r\nGET /a.bin HTTP/1.1\r\nHost: x\r\n\r\n');
+    leaving.socket.resetAndDestroy();
+    t.true((await ending.response()).body.equals(content));
+    t.true((await ending.response()).body.equals(content));
+    t.is((await ending.ended()).length, 0);
+    await eventually(() => server.connections === 0);
+  },
+);
 
-test('more loads than are allowed are refused, and can be asked for again', async (t) => {
+test.serial('more loads than are allowed are refused, and can be asked for again', async (t) => {
   const { server } = await startSite(t, { 'a.txt': 'a', 'b.txt': 'b' }, { maximumLoads: 1 });
   const one = await RawClient.connect(t, server.port);
   const other = await RawClient.connect(t, server.port);
@@ -200,7 +206,7 @@ test('more loads than are allowed are refused, and can be asked for again', asyn
   t.is(server.counts.failures, 1);
 });
 
-test('what is not there, not a file, outside, or hidden', async (t) => {
+test.serial('what is not there, not a file, outside, or hidden', async (t) => {
   const { server, folder } = await startSite(t, { 'index.html': 'home', '.secret': 'no' });
   await mkdir(join(folder, 'sub'));
   await symlink('/etc/passwd', join(folder, 'link.txt'));
@@ -223,7 +229,7 @@ test('what is not there, not a file, outside, or hidden', async (t) => {
   t.is(server.counts.failures, 0);
 });
 
-test('other methods are refused, a HEAD has no body, and the connection stays', async (t) => {
+test.serial('other methods are refused, a HEAD has no body, and the connection stays', async (t) => {
   const { server } = await startSite(t, { 'a.txt': 'text' });
   const client = await RawClient.connect(t, server.port);
   client.send('DELETE /a.txt HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -238,7 +244,7 @@ test('other methods are refused, a HEAD has no body, and the connection stays', 
   t.is((await client.get('/a.txt')).body.toString(), 'text');
 });
 
-test('a bad request is answered and ends the connection; the others go on', async (t) => {
+test.serial('a bad request is answered and ends the connection; the others go on', async (t) => {
   const { server } = await startSite(t, { 'a.txt': 'text' });
   const good = await RawClient.connect(t, server.port);
   for (const [text, status] of [
@@ -258,7 +264,7 @@ test('a bad request is answered and ends the connection; the others go on', asyn
   }
 });
 
-test('half a request is given up with 408', async (t) => {
+test.serial('half a request is given up with 408', async (t) => {
   const { server } = await startSite(t, {}, { timeouts: { headMs: 50 } });
   const half = await RawClient.connect(t, server.port);
   half.send('GET / HTTP/1.1\r\nHost');
@@ -267,13 +273,13 @@ test('half a request is given up with 408', async (t) => {
   t.is(server.counts.partialRequests, 1);
 });
 
-test('a connection without requests is ended', async (t) => {
+test.serial('a connection without requests is ended', async (t) => {
   const { server } = await startSite(t, {}, { timeouts: { idleMs: 50 } });
   const idle = await RawClient.connect(t, server.port);
   t.is((await idle.ended()).length, 0);
 });
 
-test('a client that takes nothing is cut off, and its file is free', async (t) => {
+test.serial('a client that takes nothing is cut off, and its file is free', async (t) => {
   const content = patternOf(1, 16 * kib * kib);
   const { server } = await startSite(
     t,
@@ -288,7 +294,7 @@ test('a client that takes nothing is cut off, and its file is free', async (t) =
   t.is(server.cache.get('/a.bin')?.readers, 0);
 });
 
-test('closing lets the answer that is under way end, and no other begin', async (t) => {
+test.serial('closing lets the answer that is under way end, and no other begin', async (t) => {
   const content = patternOf(1, 16 * kib * kib);
   const { server } = await startSite(t, { 'a.bin': content }, { memoryBytes: 80 * kib * kib });
   const busy = await RawClient.connect(t, server.port);
@@ -308,7 +314,7 @@ test('closing lets the answer that is under way end, and no other begin', async 
   t.is(server.connections, 0);
 });
 
-test('a file with the same length and another time is another version', async (t) => {
+test.serial('a file with the same length and another time is another version', async (t) => {
   const { server, folder, write } = await startSite(t, { 'a.txt': 'one' }, { revalidateMs: 0 });
   const client = await RawClient.connect(t, server.port);
   const first = await client.get('/a.txt');
