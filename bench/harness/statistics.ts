@@ -55,3 +55,12 @@ export function compareRuns(ours: readonly number[], peer: readonly number[], hi
     runs,
   };
 }
+
+/** CPU time of this process while `budgetMs` milliseconds pass, in percent of one core. */
+export async function cpuPercentDuring(budgetMs: number): Promise<number> {
+  const before = process.cpuUsage();
+  const startMs = performance.now();
+  await new Promise((resolve) => setTimeout(resolve, budgetMs));
+  const { user, system } = process.cpuUsage(before);
+  return ((user + system) / 1000 / (performance.now() - startMs)) * 100;
+}

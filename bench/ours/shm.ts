@@ -2,7 +2,7 @@
 import { type Connection, createNode, type HeddleNode } from '../../src/index.js';
 import { type Flood, floodRate } from '../harness/arrivals.js';
 import type { Roles } from '../harness/role.js';
-import { percentile } from '../harness/statistics.js';
+import { cpuPercentDuring, percentile } from '../harness/statistics.js';
 import { idleContexts, oversubscribedContexts } from '../workloads.js';
 import { type ContextRole, controlUri } from './contexts.js';
 import type { OursOptions } from './index.js';
@@ -114,11 +114,7 @@ function idle() {
       for (let i = 0; i < idleContexts; i++) await cast.start('idler');
     },
     run: async (budgetMs: number) => {
-      const before = process.cpuUsage();
-      const startMs = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, budgetMs));
-      const { user, system } = process.cpuUsage(before);
-      const percentOfCore = ((user + system) / 1000 / (performance.now() - startMs)) * 100;
+      const percentOfCore = await cpuPercentDuring(budgetMs);
       for (let i = 0; i < idleContexts; i++) {
         const answer = await cast.tell<number>(i, 'answer', i);
         if (answer !== i + 1) throw new Error(`context ${i} answered ${answer}`);

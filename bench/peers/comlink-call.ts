@@ -1,8 +1,9 @@
 /** A call from one worker to an object that comlink exposes in another: the p50 in microseconds. */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { LatencyRecorder } from '../harness/latency.js';
+import type { MessagePort } from 'node:worker_threads';
 import { requirePeer } from '../harness/requirement.js';
-import { type Role, type Roles, startThread } from '../harness/role.js';
+import type { Roles } from '../harness/role.js';
+import { AwaitedRoundTrips } from '../harness/round-trips.js';
+import { askingSide, threadPair } from '../harness/two-roles.js';
 import { type Answer, answerQuestion, checkAnswer, type Question } from '../workloads.js';
 
 interface Comlink {
@@ -28,49 +29,19 @@ function createServer() {
 }
 
 function createClient() {
-  const latencies = new LatencyRecorder();
   let api: { ask(question: Question): Promise<Answer> };
-  let id = 0;
+  const trips = new AwaitedRoundTrips<Answer>((id) => api.ask({ id, amount: 2 * id }), checkAnswer);
   return {
     connect: ({ port }: { port: MessagePort }) => {
       const { comlink, nodeEndpoint } = loadComlink();
       api = comlink.wrap(nodeEndpoint(port));
     },
-    run: async (budgetMs: number) => {
-      latencies.reset();
-      const deadlineMs = performance.now() + budgetMs;
-      do {
-        id++;
-        const sentAtMs = performance.now();
-        const answer = await api.ask({ id, amount: 2 * id });
-        latencies.add((performance.now() - sentAtMs) * 1000);
-        checkAnswer(answer, id);
-      } while (performance.now() < deadlineMs);
-      return latencies.percentile(0.5);
-    },
+    run: (budgetMs: number) => trips.run(budgetMs),
   };
 }
 
-function createSide() {
-  let client: Role;
-  let server: Role;
-  return {
-    setup: async () => {
-      [client, server] = await Promise.all([
-        startThread(import.meta.url, 'client'),
-        startThread(import.meta.url, 'server'),
-      ]);
-      const { port1, port2 } = new MessageChannel();
-      await Promise.all([
-        client.call('connect', { port: port1 }, [port1]),
-        server.call('connect', { port: port2 }, [port2]),
-      ]);
-    },
-    run: (budgetMs: number) => client.call<number>('run', budgetMs),
-    teardown: async () => {
-      await Promise.all([client.stop(), server.stop()]);
-    },
-  };
-}
-
-export const roles: Roles = { side: createSide, client: createClient, server: createServer };
+export const roles: Roles = {
+  side: () => askingSide(import.meta.url, threadPair),
+  client: createClient,
+  server: createServer,
+};

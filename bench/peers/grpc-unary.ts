@@ -2,10 +2,11 @@
  * Unary calls of grpc-js over loopback TCP between two processes: the p50 in microseconds. The service definition is
  * written by hand with bytes as they are for a message, which spares gRPC the cost of protobuf.
  */
-import { LatencyRecorder } from '../harness/latency.js';
-import { checkLength, checkPattern, checkPayload, fillPayload, stampPayload } from '../harness/payload.js';
+import { fillPayload, stampPayload } from '../harness/payload.js';
 import { requirePeer } from '../harness/requirement.js';
-import { type Role, type Roles, startProcess } from '../harness/role.js';
+import type { Roles } from '../harness/role.js';
+import { AwaitedRoundTrips, checkEcho } from '../harness/round-trips.js';
+import { askingSide, processPair } from '../harness/two-roles.js';
 
 export interface GrpcUnaryOptions {
   readonly bytes: number;
@@ -66,9 +67,9 @@ function createServer() {
 
 function createClient({ bytes }: GrpcUnaryOptions) {
   const grpc = requirePeer('@grpc/grpc-js') as Grpc;
-  const latencies = new LatencyRecorder();
+  const payload = Buffer.alloc(bytes);
+  fillPayload(payload);
   let client: GrpcClient;
-  let sequence = 0;
 
   function echo(question: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
@@ -79,6 +80,14 @@ function createClient({ bytes }: GrpcUnaryOptions) {
     });
   }
 
+  const trips = new AwaitedRoundTrips<Buffer>(
+    (sequence) => {
+      stampPayload(payload, sequence);
+      return echo(payload);
+    },
+    (answer, sequence, isFirst) => checkEcho(answer, bytes, sequence, isFirst),
+  );
+
   return {
     connect: (port: number) => {
       const Client = grpc.makeGenericClientConstructor(echoService, 'Echo');
@@ -87,41 +96,12 @@ function createClient({ bytes }: GrpcUnaryOptions) {
         client.waitForReady(new Date(Date.now() + 10_000), (error) => (error == null ? resolve() : reject(error)));
       });
     },
-    run: async (budgetMs: number) => {
-      latencies.reset();
-      const payload = Buffer.alloc(bytes);
-      fillPayload(payload);
-      const deadlineMs = performance.now() + budgetMs;
-      do {
-        stampPayload(payload, ++sequence);
-        const sentAtMs = performance.now();
-        const answer = await echo(payload);
-        latencies.add((performance.now() - sentAtMs) * 1000);
-        checkLength(answer.length, bytes);
-        checkPayload(answer, sequence);
-        if (latencies.count === 1) checkPattern(answer, sequence, 0, bytes);
-      } while (performance.now() < deadlineMs);
-      return latencies.percentile(0.5);
-    },
+    run: (budgetMs: number) => trips.run(budgetMs),
   };
 }
 
-function createSide(options: GrpcUnaryOptions) {
-  let client: Role;
-  let server: Role;
-  return {
-    setup: async () => {
-      [client, server] = await Promise.all([
-        startProcess(import.meta.url, 'client', options),
-        startProcess(import.meta.url, 'server'),
-      ]);
-      await client.call('connect', await server.call<number>('listen'));
-    },
-    run: (budgetMs: number) => client.call<number>('run', budgetMs),
-    teardown: async () => {
-      await Promise.all([client.stop(), server.stop()]);
-    },
-  };
-}
-
-export const roles: Roles = { side: createSide, client: createClient, server: createServer };
+export const roles: Roles = {
+  side: (options: GrpcUnaryOptions) => askingSide(import.meta.url, processPair, options),
+  client: createClient,
+  server: createServer,
+};

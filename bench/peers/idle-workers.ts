@@ -1,5 +1,6 @@
 /** Workers that listen for messages and get none: what they cost in CPU time. */
 import { type Role, type Roles, startThread } from '../harness/role.js';
+import { cpuPercentDuring } from '../harness/statistics.js';
 import { idleContexts } from '../workloads.js';
 
 function createSide() {
@@ -9,11 +10,7 @@ function createSide() {
       workers = await Promise.all(Array.from({ length: idleContexts }, () => startThread(import.meta.url, 'idler')));
     },
     run: async (budgetMs: number) => {
-      const before = process.cpuUsage();
-      const startMs = performance.now();
-      await new Promise((resolve) => setTimeout(resolve, budgetMs));
-      const { user, system } = process.cpuUsage(before);
-      const percentOfCore = ((user + system) / 1000 / (performance.now() - startMs)) * 100;
+      const percentOfCore = await cpuPercentDuring(budgetMs);
       // Idle, not gone: each of them still answers.
       const answers = await Promise.all(workers.map((worker, i) => worker.call<number>('answer', i)));
       answers.forEach((answer, i) => {

@@ -1,8 +1,8 @@
 /** A task that piscina runs in its one worker, called from the main thread: the p50 in microseconds. */
 import { fileURLToPath } from 'node:url';
-import { LatencyRecorder } from '../harness/latency.js';
 import { requirePeer } from '../harness/requirement.js';
 import type { Roles } from '../harness/role.js';
+import { AwaitedRoundTrips } from '../harness/round-trips.js';
 import { type Answer, checkAnswer, type Question } from '../workloads.js';
 
 interface PiscinaModule {
@@ -15,25 +15,13 @@ interface PiscinaModule {
 
 function createSide() {
   const { Piscina } = requirePeer('piscina') as PiscinaModule;
-  const latencies = new LatencyRecorder();
   const filename = fileURLToPath(new URL('./piscina-task.js', import.meta.url));
   // The worker waits in Atomics.wait between tasks, which is piscina's default and its fastest way.
   const pool = new Piscina({ filename, minThreads: 1, maxThreads: 1 });
-  let id = 0;
+  const trips = new AwaitedRoundTrips<Answer>((id) => pool.run({ id, amount: 2 * id }), checkAnswer);
   return {
     setup: async () => checkAnswer(await pool.run({ id: 0, amount: 0 }), 0),
-    run: async (budgetMs: number) => {
-      latencies.reset();
-      const deadlineMs = performance.now() + budgetMs;
-      do {
-        id++;
-        const sentAtMs = performance.now();
-        const answer = await pool.run({ id, amount: 2 * id });
-        latencies.add((performance.now() - sentAtMs) * 1000);
-        checkAnswer(answer, id);
-      } while (performance.now() < deadlineMs);
-      return latencies.percentile(0.5);
-    },
+    run: (budgetMs: number) => trips.run(budgetMs),
     teardown: () => pool.destroy(),
   };
 }

@@ -1,9 +1,10 @@
 /** One-way messages from worker to worker through a MessageChannel: bytes of a given size, or an 8-field object. */
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { Arrivals, type Flood, floodRate } from '../harness/arrivals.js';
+import type { MessagePort } from 'node:worker_threads';
+import { Arrivals, type Flood } from '../harness/arrivals.js';
 import { sharedMicros } from '../harness/latency.js';
 import { checkLength, checkPayload, fillPayload, stampPayload } from '../harness/payload.js';
-import { type Role, type Roles, startThread } from '../harness/role.js';
+import type { Roles } from '../harness/role.js';
+import { floodingSide, threadPair } from '../harness/two-roles.js';
 import { checkOrder, makeOrder, type Order } from '../workloads.js';
 
 export interface PostMessageFloodOptions {
@@ -95,29 +96,8 @@ function createReceiver({ bytes }: PostMessageFloodOptions) {
   };
 }
 
-function createSide(options: PostMessageFloodOptions) {
-  let sender: Role;
-  let receiver: Role;
-  return {
-    setup: async () => {
-      [sender, receiver] = await Promise.all([
-        startThread(import.meta.url, 'sender', options),
-        startThread(import.meta.url, 'receiver', options),
-      ]);
-      const { port1, port2 } = new MessageChannel();
-      await Promise.all([
-        sender.call('connect', { port: port1 }, [port1]),
-        receiver.call('connect', { port: port2 }, [port2]),
-      ]);
-    },
-    run: async (budgetMs: number) => {
-      const flood = await sender.call<Flood>('send', budgetMs);
-      return floodRate(flood, await receiver.call<number>('waitFor', flood.total));
-    },
-    teardown: async () => {
-      await Promise.all([sender.stop(), receiver.stop()]);
-    },
-  };
-}
-
-export const roles: Roles = { side: createSide, sender: createSender, receiver: createReceiver };
+export const roles: Roles = {
+  side: (options: PostMessageFloodOptions) => floodingSide(import.meta.url, threadPair, options),
+  sender: createSender,
+  receiver: createReceiver,
+};

@@ -1,9 +1,10 @@
 /** One-way messages over loopback TCP from one process to another through zeromq.js. */
-import { Arrivals, type Flood, floodRate } from '../harness/arrivals.js';
+import { Arrivals, type Flood } from '../harness/arrivals.js';
 import { sharedMicros } from '../harness/latency.js';
 import { checkLength, checkPayload, fillPayload, stampPayload } from '../harness/payload.js';
 import { requirePeer } from '../harness/requirement.js';
-import { type Role, type Roles, startProcess } from '../harness/role.js';
+import type { Roles } from '../harness/role.js';
+import { floodingSide, processPair } from '../harness/two-roles.js';
 
 export interface ZeromqPushPullOptions {
   readonly bytes: number;
@@ -67,7 +68,7 @@ function createReceiver({ bytes }: ZeromqPushPullOptions) {
     }
   }
   return {
-    bind: async () => {
+    listen: async () => {
       await pull.bind('tcp://127.0.0.1:*');
       receive().catch((error: unknown) => arrivals.fail(error));
       return pull.lastEndpoint;
@@ -76,25 +77,8 @@ function createReceiver({ bytes }: ZeromqPushPullOptions) {
   };
 }
 
-function createSide(options: ZeromqPushPullOptions) {
-  let sender: Role;
-  let receiver: Role;
-  return {
-    setup: async () => {
-      [sender, receiver] = await Promise.all([
-        startProcess(import.meta.url, 'sender', options),
-        startProcess(import.meta.url, 'receiver', options),
-      ]);
-      await sender.call('connect', await receiver.call<string>('bind'));
-    },
-    run: async (budgetMs: number) => {
-      const flood = await sender.call<Flood>('send', budgetMs);
-      return floodRate(flood, await receiver.call<number>('waitFor', flood.total));
-    },
-    teardown: async () => {
-      await Promise.all([sender.stop(), receiver.stop()]);
-    },
-  };
-}
-
-export const roles: Roles = { side: createSide, sender: createSender, receiver: createReceiver };
+export const roles: Roles = {
+  side: (options: ZeromqPushPullOptions) => floodingSide(import.meta.url, processPair, options),
+  sender: createSender,
+  receiver: createReceiver,
+};

@@ -1,8 +1,9 @@
 /** Round trips over loopback TCP from one process to another through zeromq.js: request and reply sockets. */
-import { LatencyRecorder } from '../harness/latency.js';
-import { checkLength, checkPayload, fillPayload, stampPayload } from '../harness/payload.js';
+import { fillPayload, stampPayload } from '../harness/payload.js';
 import { requirePeer } from '../harness/requirement.js';
-import { type Role, type Roles, startProcess } from '../harness/role.js';
+import type { Roles } from '../harness/role.js';
+import { AwaitedRoundTrips, checkEcho } from '../harness/round-trips.js';
+import { askingSide, processPair } from '../harness/two-roles.js';
 
 interface ZeroMq {
   Request: new () => {
@@ -21,43 +22,36 @@ interface Options {
   readonly bytes: number;
 }
 
-function createAsker({ bytes }: Options) {
+function createClient({ bytes }: Options) {
   const { Request } = requirePeer('zeromq') as ZeroMq;
   const socket = new Request();
-  const latencies = new LatencyRecorder();
   const payload = Buffer.alloc(bytes);
   fillPayload(payload);
-  let sequence = 0;
+  const trips = new AwaitedRoundTrips<Buffer | undefined>(
+    async (sequence) => {
+      stampPayload(payload, sequence);
+      await socket.send(payload);
+      return (await socket.receive())[0];
+    },
+    (answer, sequence, isFirst) => {
+      if (answer === undefined) throw new Error('an answer without a frame arrived');
+      checkEcho(answer, bytes, sequence, isFirst);
+    },
+  );
   return {
     connect: (address: string) => socket.connect(address),
-    ask: async (budgetMs: number): Promise<number> => {
-      latencies.reset();
-      const deadlineMs = performance.now() + budgetMs;
-      let nowMs = performance.now();
-      while (nowMs < deadlineMs) {
-        stampPayload(payload, ++sequence);
-        const sentAtMs = performance.now();
-        await socket.send(payload);
-        const [answer] = await socket.receive();
-        nowMs = performance.now();
-        latencies.add((nowMs - sentAtMs) * 1000);
-        if (answer === undefined) throw new Error('an answer without a frame arrived');
-        checkLength(answer.length, bytes);
-        checkPayload(answer, sequence);
-      }
-      return latencies.percentile(0.5);
-    },
+    run: (budgetMs: number) => trips.run(budgetMs),
   };
 }
 
-function createAnswerer() {
+function createServer() {
   const { Reply } = requirePeer('zeromq') as ZeroMq;
   const socket = new Reply();
   async function answer(): Promise<void> {
     for await (const [question] of socket) await socket.send(question as Buffer);
   }
   return {
-    bind: async () => {
+    listen: async () => {
       await socket.bind('tcp://127.0.0.1:*');
       void answer();
       return socket.lastEndpoint;
@@ -65,22 +59,8 @@ function createAnswerer() {
   };
 }
 
-function createSide(options: Options) {
-  let asker: Role;
-  let answerer: Role;
-  return {
-    setup: async () => {
-      [asker, answerer] = await Promise.all([
-        startProcess(import.meta.url, 'asker', options),
-        startProcess(import.meta.url, 'answerer', options),
-      ]);
-      await asker.call('connect', await answerer.call<string>('bind'));
-    },
-    run: (budgetMs: number) => asker.call<number>('ask', budgetMs),
-    teardown: async () => {
-      await Promise.all([asker.stop(), answerer.stop()]);
-    },
-  };
-}
-
-export const roles: Roles = { side: createSide, asker: createAsker, answerer: createAnswerer };
+export const roles: Roles = {
+  side: (options: Options) => askingSide(import.meta.url, processPair, options),
+  client: createClient,
+  server: createServer,
+};

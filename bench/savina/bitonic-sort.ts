@@ -7,6 +7,8 @@ import {
   Outcome,
   type SavinaBenchmark,
   sortedFacts,
+  tellAll,
+  type ValueMessages,
   whenReady,
 } from './savina.js';
 
@@ -14,9 +16,6 @@ interface Parameters {
   /** A power of 2. */
   readonly length: number;
   readonly seed: number;
-}
-interface ValueMessages {
-  value(value: number): void;
 }
 
 /** One column of the sorting network: it compares values that lie `distance` apart in the stream. */
@@ -56,14 +55,10 @@ export const Comparer = defineActor(import.meta.url, {
       const isSwapped = other > value === isRising;
       held[place] = isSwapped ? other : value;
       const isWelcome = next.tell('value', isSwapped ? value : other);
-      return place < distance - 1 ? whenReady(isWelcome, next) : passAll(held, next);
+      return place < distance - 1 ? whenReady(isWelcome, next) : tellAll(next, held);
     },
   },
 });
-
-async function passAll(values: Float64Array, next: ActorRef<ValueMessages>): Promise<void> {
-  for (const value of values) if (!next.tell('value', value)) await next.ready();
-}
 
 export const Master = defineActor(import.meta.url, {
   name: 'master',
@@ -86,7 +81,7 @@ export const Master = defineActor(import.meta.url, {
   },
   handlers: {
     async run({ values, first, outcome }) {
-      for (const value of values) if (!first.tell('value', value)) await first.ready();
+      await tellAll(first, values);
       return outcome.promise;
     },
     value(state, value: number) {

@@ -1,14 +1,20 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, rounded, type SavinaBenchmark, whenReady } from './savina.js';
+import {
+  type Cast,
+  type Facts,
+  inTurn,
+  Outcome,
+  rounded,
+  type SavinaBenchmark,
+  type ValueMessages,
+  whenReady,
+} from './savina.js';
 
 interface Parameters {
   /** Taps of each filter, and the rate at which its output is sampled. */
   readonly columns: number;
   readonly values: number;
   readonly channels: number;
-}
-interface ValueMessages {
-  value(value: number): void;
 }
 interface ChannelMessages {
   value(message: { channel: number; value: number }): void;

@@ -7,6 +7,8 @@ import {
   Outcome,
   type SavinaBenchmark,
   sortedFacts,
+  tellAll,
+  type ValueMessages,
   whenReady,
 } from './savina.js';
 
@@ -14,9 +16,6 @@ interface Parameters {
   readonly length: number;
   readonly bits: number;
   readonly seed: number;
-}
-interface ValueMessages {
-  value(value: number): void;
 }
 
 /** Passes values on whose bit is 0 at once, and those whose bit is 1 behind them all. */
@@ -33,14 +32,10 @@ export const BitSorter = defineActor(import.meta.url, {
       const isOne = Math.floor(value / weight) % 2 === 1;
       if (isOne) ones.push(value);
       const isWelcome = isOne || next.tell('value', value);
-      return ++state.taken === length ? passAll(ones, next) : whenReady(isWelcome, next);
+      return ++state.taken === length ? tellAll(next, ones) : whenReady(isWelcome, next);
     },
   },
 });
-
-async function passAll(values: readonly number[], next: ActorRef<ValueMessages>): Promise<void> {
-  for (const value of values) if (!next.tell('value', value)) await next.ready();
-}
 
 export const Master = defineActor(import.meta.url, {
   name: 'master',
@@ -57,7 +52,7 @@ export const Master = defineActor(import.meta.url, {
   },
   handlers: {
     async run({ values, first, outcome }) {
-      for (const value of values) if (!first.tell('value', value)) await first.ready();
+      await tellAll(first, values);
       return outcome.promise;
     },
     value(state, value: number) {

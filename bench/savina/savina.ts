@@ -3,7 +3,7 @@
  * its actors, its parameters, and what must come out. Parameters of the size `full` are those of the suite, except that
  * its numbers below 2^60 lie below 2^52 here.
  */
-import type { ActorDefinition } from '../../src/index.js';
+import type { ActorDefinition, ActorRef } from '../../src/index.js';
 
 /** `full`: the suite's own parameters; `quick`: some milliseconds; `tiny`: for tests. */
 export type Size = 'full' | 'quick' | 'tiny';
@@ -51,6 +51,16 @@ export function inBlocks(index: number, count: number, contexts: number): string
 /** What a handler returns after a tell: nothing, or the wait until the receiver has room. */
 export function whenReady(isWelcome: boolean, receiver: { ready(): Promise<void> }): Promise<void> | undefined {
   return isWelcome ? undefined : receiver.ready();
+}
+
+/** What an actor takes that stands in a pipeline of numbers. */
+export interface ValueMessages {
+  value(value: number): void;
+}
+
+/** Sends numbers into a pipeline, no faster than it takes them. */
+export async function tellAll(first: ActorRef<ValueMessages>, values: Iterable<number>): Promise<void> {
+  for (const value of values) if (!first.tell('value', value)) await first.ready();
 }
 
 /** A result that later messages bring about: the handler that was asked for it returns the promise. */
