@@ -118,7 +118,11 @@ test('examples import heddle as their reader would', (t) => {
     const imports = [...readProjectFile(path).matchAll(/from '([^']+)'/g)].map((match) => match[1] as string);
     t.deepEqual(
       imports.filter(
-        (name) => name !== 'heddle' && name !== 'xstate' && !name.startsWith('node:') && !/^\.(\.\/[\w-]+)?\/[\w-]+\.js$/.test(name),
+        (name) =>
+          name !== 'heddle' &&
+          name !== 'xstate' &&
+          !name.startsWith('node:') &&
+          !/^\.(\.\/[\w-]+)?\/[\w-]+\.js$/.test(name),
       ),
       [],
       path,
