@@ -134,8 +134,12 @@ function drawRow(result: Result, y: number, scale: Scale): string {
   return parts.join('\n');
 }
 
-/** A chart of all rows as an SVG document: bars from 1 (as fast as the peer) to the ratio, on a log scale. */
-export function drawChart(results: readonly Result[], machine: string): string {
+/**
+ * A chart of the rows that have a goal, as an SVG document: bars from 1 (as fast as the peer) to the ratio, on a log
+ * scale. What is only tabled would make it longer than anyone reads.
+ */
+export function drawChart(allResults: readonly Result[], machine: string): string {
+  const results = allResults.filter(({ goal }) => goal !== undefined);
   const barred = results.filter((each) => each.goal?.kind !== 'difference');
   const scale = new Scale(barred.flatMap(({ ratio, goal }) => [ratio ?? 1, goal?.target ?? 1, goal?.aim ?? 1]));
   const plotBottom = top + results.length * rowHeight;

@@ -13,8 +13,8 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 }
 
-/** docs/benchmarks.md: the table of the last full run. */
-export function formatDocument(results: readonly Result[], machine: string): string {
+/** A table of results. */
+function formatRows(results: readonly Result[]): string {
   const row = (cells: readonly string[]): string => `| ${cells.map(cell).join(' | ')} |`;
   const lines = results.map((result) =>
     row([
@@ -32,20 +32,33 @@ export function formatDocument(results: readonly Result[], machine: string): str
       result.failed ? 'a side failed' : (result.note ?? judge(result)),
     ]),
   );
+  return [
+    row(['id', 'measures', 'heddle', 'peer', 'peer\u2019s value', 'ratio', 'IQR', 'target', 'aim', 'runs', '']),
+    row(['---', '---', '---:', '---', '---:', '---:', '---:', '---:', '---:', '---:', '---']),
+    ...lines,
+  ].join('\n');
+}
+
+/** docs/benchmarks.md: the tables of the last full run, one for each group. */
+export function formatDocument(results: readonly Result[], machine: string): string {
+  const groups = new Map<string, Result[]>();
+  for (const result of results) {
+    const group = result.id.includes('/') ? result.id.slice(0, result.id.indexOf('/')) : '';
+    groups.set(group, [...(groups.get(group) ?? []), result]);
+  }
+  const tables = [...groups].map(([group, rows]) => (group === '' ? '' : `## ${group}\n\n`) + formatRows(rows));
   return `# Benchmarks: the last full run
 
 Written by \`npm run bench\`; [performance.md](performance.md) says how to read it.
 
 Machine: ${machine}.
 
-![Ratios of all benchmarks on a log scale, with their targets](benchmarks.svg)
+![Ratios of the benchmarks that have a target, on a log scale](benchmarks.svg)
 
 A ratio above 1 means that heddle is better, whichever way the metric counts. It is the median over pairs of runs that
 stood next to each other; IQR is the interquartile range of those ratios. The absolute values are medians too and say
 little outside of this table. Where a goal has a sign it is on the difference between heddle's value and the peer's.
 
-${row(['id', 'measures', 'heddle', 'peer', 'peer\u2019s value', 'ratio', 'IQR', 'target', 'aim', 'runs', ''])}
-${row(['---', '---', '---:', '---', '---:', '---:', '---:', '---:', '---:', '---:', '---'])}
-${lines.join('\n')}
+${tables.join('\n\n')}
 `;
 }

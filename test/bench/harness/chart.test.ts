@@ -32,6 +32,13 @@ test('the check for well-formedness finds faults', (t) => {
   t.notThrows(() => requireWellFormed('<svg width="1"><text>a &#38; b</text><line/></svg>'));
 });
 
+test('what has no goal is tabled by groups, and not drawn', (t) => {
+  const rows = [measuredRow, { ...measuredRow, id: 'savina/big', goal: undefined }];
+  t.false(drawChart(rows, 'machine').includes('savina/big'));
+  const text = formatDocument(rows, 'machine');
+  t.regex(text, /\| shm-oneway-64 \|[^#]*## savina\n\n\| id[^#]*\| savina\/big \|/);
+});
+
 test('text is escaped', (t) => {
   t.is(escapeXml('a<b>&"c"'), 'a&#60;b&#62;&#38;&#34;c&#34;');
 });
