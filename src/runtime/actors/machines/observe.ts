@@ -1,6 +1,6 @@
 import { HeddleError, requireInteger } from '../../../errors.js';
 import type { ActorContext } from '../actor-context.js';
-import { actorStopped, contextLost, isThenable } from '../actor-errors.js';
+import { actorStopped, contextLost, isThenable, nodeLost } from '../actor-errors.js';
 import type { FeedBatch } from '../bounded-feed.js';
 import { internalDefinition, refOf, spawnInternal } from '../internal-definition.js';
 import { Ref } from '../ref.js';
@@ -15,7 +15,7 @@ export interface StateObserver<S> {
    * states wait, and of more than `capacity` the oldest are left out: `skipped` of them before this one.
    */
   next?(state: S, skipped: number): void | Promise<void>;
-  /** The machine's actor failed for good, its context is lost for good, or its states cannot be sent. Nothing follows. */
+  /** The actor failed for good, its context or node is lost for good, or its states cannot be sent. Nothing follows. */
   error?(error: unknown): void;
   /** The actor stopped, as it does when the machine is done. Nothing follows. */
   complete?(): void;
@@ -43,6 +43,8 @@ interface ObserverArguments {
   readonly control: { hasEnded: boolean };
 }
 
+const toldByWatch: readonly string[] = ['ERR_HEDDLE_CONTEXT_LOST', 'ERR_HEDDLE_NODE_LOST', 'ERR_HEDDLE_ACTOR_STOPPED'];
+
 /** Stands in this context for whoever observes. */
 class ObserverState {
   readonly #arguments: ObserverArguments;
@@ -65,9 +67,8 @@ class ObserverState {
     const { ref, capacity } = this.#arguments;
     const request = { observer: refOf(this.#actor), capacity };
     ref.ask(observerMessages.observe, request, { timeoutMs: Infinity }).catch((error: unknown) => {
-      const code = error instanceof HeddleError ? error.code : undefined;
       // Of these the watch tells, once it is certain.
-      if (code !== 'ERR_HEDDLE_CONTEXT_LOST' && code !== 'ERR_HEDDLE_ACTOR_STOPPED') this.end(error);
+      if (!(error instanceof HeddleError && toldByWatch.includes(error.code))) this.end(error);
     });
   }
 
@@ -95,6 +96,7 @@ class ObserverState {
     const { ref } = this.#arguments;
     if (reason === 'stopped') this.end();
     else if (reason === 'context-lost') this.end(contextLost(ref.contextName));
+    else if (reason === 'node-lost') this.end(nodeLost(ref.contextName));
     else if (reason === 'unknown') this.end(actorStopped(String(ref)));
     else this.end(new HeddleError('ERR_HEDDLE_ACTOR_FAILED', `${ref} failed, and was not restarted`));
   }
