@@ -3,8 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { benchFolder, describeMissing, findProgram, program, requirePeer } from './harness/requirement.js';
 import { cafRequirements, compileCaf } from './peers/caf.js';
 import { compileErlang } from './peers/erlang.js';
+import { redisRequirement } from './peers/redis-server.js';
 
-const debianPackages = ['erlang-base', 'libcaf-dev', 'ucx-utils', 'wrk', 'nginx-light'];
+const debianPackages = ['erlang-base', 'libcaf-dev', 'ucx-utils', 'wrk', 'nginx-light', 'redis-server'];
 const debianRequirements = [
   program('erl', 'erlang-base'),
   program('erlc', 'erlang-base'),
@@ -12,6 +13,7 @@ const debianRequirements = [
   program('ucx_perftest', 'ucx-utils'),
   program('wrk', 'wrk'),
   program('nginx', 'nginx-light'),
+  redisRequirement,
 ];
 const npmPeers = ['zeromq', '@grpc/grpc-js', 'nact', 'comlink', 'piscina', 'send'];
 

@@ -2,9 +2,10 @@ import { type Context, systemClock, type Timer } from 'heddle';
 import { CallError, type ChannelOptions } from './call-channel.js';
 import { ClientSession } from './client-session.js';
 import { HeldLayout } from './held-layout.js';
+import { HeldLayouts } from './held-layouts.js';
 import type { LayoutMode } from './layout-table.js';
 import { blockBytes, clientChannel, type LayoutRequest, maximumLayoutBytes, maximumTransferBytes } from './protocol.js';
-import { type ByteRange, overlaps } from './range-set.js';
+import type { ByteRange } from './range-set.js';
 
 /** How a client behaves. */
 export interface LayoutClientOptions {
@@ -16,6 +17,12 @@ export interface LayoutClientOptions {
   readonly reconnectDelayMs?: number;
   readonly channel?: ChannelOptions;
 }
+
+/**
+ * Operations after which the event loop has its chance: a program that finds everything in the cache would never let it
+ * come, and with it no recall.
+ */
+const operationsPerYield = 32;
 
 /** A request for a layout that has not been answered. */
 interface Arrival {
@@ -44,12 +51,13 @@ export class LayoutClient {
   readonly counts = { recalls: 0, revocations: 0, cacheHits: 0, layoutGets: 0 };
   readonly #session: ClientSession;
   readonly #cacheBytes: number;
-  readonly #held = new Map<number, HeldLayout>();
+  readonly #held = new HeldLayouts();
   readonly #arrivals = new Map<number, Arrival>();
   /** One request for layouts of a file at a time: so this client's own layouts never overlap. */
   readonly #gates = new Map<string, Promise<void>>();
   readonly #lost: (ByteRange & { file: string })[] = [];
   #nextId = 1;
+  #sinceYield = 0;
   #renewal: Timer | undefined;
   #isClosed = false;
 
@@ -127,7 +135,7 @@ export class LayoutClient {
 
   /** Brings everything that was written to the server. Rejects with {@link WritesLostError} when something was lost, once. */
   async sync(): Promise<void> {
-    await Promise.all([...this.#held.values()].map((layout) => this.#flush(layout)));
+    await Promise.all(this.#held.all.map((layout) => this.#flush(layout)));
     if (this.#lost.length > 0) throw new WritesLostError(this.#lost.splice(0));
   }
 
@@ -136,7 +144,7 @@ export class LayoutClient {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#renewal?.cancel();
-      await Promise.all([...this.#held.values()].map((layout) => this.#giveBack(layout)));
+      await Promise.all(this.#held.all.map((layout) => this.#giveBack(layout)));
       await this.#session.close();
       this.#loseEverything();
     }
@@ -163,6 +171,10 @@ export class LayoutClient {
     if (!Number.isSafeInteger(range.start) || range.start < 0 || !(range.end > range.start)) {
       throw new RangeError(`start=${range.start} end=${range.end} is no range`);
     }
+    if (++this.#sinceYield >= operationsPerYield) {
+      this.#sinceYield = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     for (;;) {
       if (this.#isClosed) throw new CallError('closed', 'this client was closed');
       const layout = this.#find(file, range, mode) ?? (await this.#acquire(file, range, mode));
@@ -181,14 +193,11 @@ export class LayoutClient {
   }
 
   #find(file: string, range: ByteRange, mode: LayoutMode): HeldLayout | undefined {
-    for (const layout of this.#held.values()) {
-      if (!layout.serves(file, range, mode)) continue;
-      // The one used last is the last to be given back for want of room.
-      this.#held.delete(layout.id);
-      this.#held.set(layout.id, layout);
-      return layout.pin();
-    }
-    return undefined;
+    const layout = this.#held.at(file, range.start);
+    if (layout === undefined || !layout.serves(file, range, mode)) return undefined;
+    // The one used last is the last to be given back for want of room.
+    this.#held.used(layout);
+    return layout.pin();
   }
 
   async #acquire(file: string, range: ByteRange, mode: LayoutMode): Promise<HeldLayout> {
@@ -201,7 +210,7 @@ export class LayoutClient {
       if (end - start > maximumLayoutBytes) {
         throw new RangeError(`${range.end - range.start} bytes at once: at most ${maximumLayoutBytes - blockBytes}`);
       }
-      const inTheWay = [...this.#held.values()].filter((one) => one.file === file && overlaps(one, { start, end }));
+      const inTheWay = this.#held.overlapping(file, { start, end });
       await Promise.all([...inTheWay, ...this.#surplus(end - start)].map((layout) => this.#giveBack(layout)));
       return this.#request({ id: this.#nextId++, file, start, end, mode });
     });
@@ -220,9 +229,9 @@ export class LayoutClient {
   /** Idle layouts that must go for the cache to stay within its bytes. */
   #surplus(neededBytes: number): HeldLayout[] {
     let cached = neededBytes;
-    for (const layout of this.#held.values()) cached += layout.cachedBytes;
+    for (const layout of this.#held.all) cached += layout.cachedBytes;
     const surplus: HeldLayout[] = [];
-    for (const layout of this.#held.values()) {
+    for (const layout of this.#held.all) {
       if (cached <= this.#cacheBytes) break;
       if (!layout.isIdle) continue;
       surplus.push(layout);
@@ -257,7 +266,7 @@ export class LayoutClient {
     const layout = new HeldLayout(arrival.request).pin();
     layout.confirmedMs = confirmedMs;
     layout.isRecalled = arrival.isRecalled;
-    this.#held.set(id, layout);
+    this.#held.add(layout);
     if (this.#isClosed || layout.isRecalled) void this.#giveBack(layout);
     this.#setRenewal();
     arrival.arrive(layout);
@@ -307,7 +316,7 @@ export class LayoutClient {
     layout.returned ??= (async () => {
       await layout.idle();
       await this.#flush(layout);
-      this.#held.delete(layout.id);
+      this.#held.delete(layout);
       if (!layout.isLost) await this.#session.call('layout-return', { id: layout.id }).catch(() => {});
     })();
     return layout.returned;
@@ -321,7 +330,7 @@ export class LayoutClient {
 
   #lose(layout: HeldLayout): void {
     layout.isLost = true;
-    this.#held.delete(layout.id);
+    this.#held.delete(layout);
     for (const range of layout.takeAllDirty()) this.#noteLost(layout, range);
   }
 
@@ -330,7 +339,7 @@ export class LayoutClient {
   }
 
   #loseEverything(): void {
-    for (const layout of [...this.#held.values()]) this.#lose(layout);
+    for (const layout of this.#held.all) this.#lose(layout);
     for (const arrival of [...this.#arrivals.values()]) arrival.fail(new CallError('closed', 'the session is over'));
     this.#arrivals.clear();
   }
@@ -345,7 +354,7 @@ export class LayoutClient {
   /** Asks which layouts are still good. Those that are not in the answer are wanted back, or gone. */
   async #renew(): Promise<void> {
     const askedMs = nowMs();
-    const asked = [...this.#held.values()];
+    const asked = this.#held.all;
     await this.#session.ready();
     const { held } = await this.#session.call('renew', {});
     for (const layout of asked) {

@@ -1,5 +1,13 @@
 /** The services of examples/ beside what one would run instead: `npm run bench -- seeds`. A file for each service. */
 import type { Benchmark } from '../../harness/benchmark.js';
+import {
+  clusterMemoryIn,
+  clusterMemoryInP99,
+  clusterMemoryInShm,
+  clusterMemoryInShmP99,
+  clusterMemoryOut,
+} from './cluster-memory.js';
+import { layoutCallbacks, layoutCallbacksContended } from './layout-callbacks.js';
 import { rdmaHttpd, rdmaHttpdCpu } from './rdma-httpd.js';
 import { webCache, webCacheLarge, webCacheQueued, webCacheQueuedAlone } from './web-cache.js';
 
@@ -10,4 +18,11 @@ export const seedBenchmarks: readonly Benchmark[] = [
   webCacheQueuedAlone,
   rdmaHttpd,
   rdmaHttpdCpu,
+  clusterMemoryIn,
+  clusterMemoryInP99,
+  clusterMemoryInShm,
+  clusterMemoryInShmP99,
+  clusterMemoryOut,
+  layoutCallbacks,
+  layoutCallbacksContended,
 ];
