@@ -86,10 +86,8 @@ export class Front {
 
   #onConnection(socket: Socket): void {
     const worker = this.#workers[this.#nextWorker++ % this.#workers.length];
-    if (worker === undefined) {
-      socket.destroy();
-      return;
-    }
+    // The last one was lost, and the next is not there yet: requests are refused.
+    if (worker === undefined) return;
     const client = { id: this.#nextId++, worker, socket, waiting: 0 };
     this.#clients.set(socket, client);
     worker.clients.add(client);
@@ -103,7 +101,11 @@ export class Front {
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const client = this.#clients.get(request.socket);
-    if (client === undefined || client.waiting >= maximumWaiting) {
+    if (client === undefined) {
+      response.writeHead(503, { 'retry-after': '1', connection: 'close' }).end();
+      return;
+    }
+    if (client.waiting >= maximumWaiting) {
       request.socket.destroy();
       return;
     }
@@ -151,15 +153,16 @@ export class Front {
       buffer.release();
       return undefined;
     }
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       const timer = setTimeout(() => response.socket?.destroy(), stallMs);
       const settle = (error?: Error | null) => {
         if (!buffer.isHeld) return;
         clearTimeout(timer);
         response.off('close', settle);
         buffer.release();
-        if (error) reject(error);
-        else resolve();
+        // The worker learns that the client has gone.
+        if (error || response.destroyed) message.refuseReceipt();
+        resolve();
       };
       // Whichever comes first: the memory is the socket's until then.
       response.on('close', settle);

@@ -53,7 +53,12 @@ export async function setUp(
   const httpd = await Httpd.start({ folder, node, workers: 1, ...options, rdma });
   const clients: RdmaClient[] = [];
   const url = (path: string) => `http://127.0.0.1:${httpd.port}${path}`;
-  const status = async () => JSON.parse((await plainGet(url('/~status'))).body.toString()) as Status;
+  const status = async (): Promise<Status> => {
+    for (;;) {
+      const { response, body } = await plainGet(url('/~status'));
+      if (response.statusCode === 200) return JSON.parse(body.toString()) as Status;
+    }
+  };
   t.teardown(async () => {
     for (const client of clients) await client.close();
     await httpd.close();
