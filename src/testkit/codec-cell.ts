@@ -6,6 +6,7 @@ import type { Parent } from '../runtime/actors/family.js';
 import { type ActorHost, codecKeyOf } from '../runtime/actors/host.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import { describeError, readError } from '../runtime/actors/wire-error.js';
+import { SharedBuffer } from '../runtime/memory/shared-buffer.js';
 import { codecNamed } from '../runtime/message/codec-registry.js';
 
 /**
@@ -13,7 +14,7 @@ import { codecNamed } from '../runtime/message/codec-registry.js';
  * `sentence` says of what.
  */
 export function carry(host: ActorHost, value: unknown, part: string, sentence: () => string): unknown {
-  if (value === undefined) return undefined;
+  if (value === undefined || value instanceof SharedBuffer) return value;
   const codec = codecNamed(codecKeyOf(host.systemId));
   try {
     const bytes = codec.encode(value);

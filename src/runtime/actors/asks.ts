@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { RequestOwner } from '../session/pending-requests.js';
+import { releasePayload } from './buffers.js';
 import type { ActorHost } from './host.js';
 import type { Origin } from './mailbox.js';
 import type { Ref } from './ref.js';
@@ -116,7 +117,9 @@ export class LocalAsk extends AskOrigin {
   }
 
   reply(value: unknown): void {
-    this.#host.asks.take(this.#host.localAsks, this.#id)?.resolve(value);
+    const waiter = this.#host.asks.take(this.#host.localAsks, this.#id);
+    if (waiter === undefined) releasePayload(value);
+    else waiter.resolve(value);
   }
 
   replyError(error: unknown): void {

@@ -3,6 +3,7 @@ import type { Connection } from '../session/connection.js';
 import { requestIndexMask } from '../session/pending-requests.js';
 import { actorStopped } from './actor-errors.js';
 import { AskOrigin } from './asks.js';
+import { releasePayload, sendEnvelope } from './buffers.js';
 import type { Cell } from './cell.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
@@ -12,8 +13,6 @@ import { hostSlot } from './peer.js';
 import { firstRemotePlace } from './remote-places.js';
 import { propagation } from './trace-context.js';
 import { describeError } from './wire-error.js';
-
-const batched = { more: true };
 
 /** Another context that sends to this one: what came by its connection, and what goes back on it. */
 export class Caller {
@@ -60,8 +59,10 @@ export class Caller {
     const cell = this.#host.cellAt(slot, generation);
     if (cell === undefined) {
       const ref = this.#host.makeRef(this.#host.place, slot, generation, 'actor');
-      if (origin !== undefined) origin.replyError(actorStopped(String(ref)));
-      else {
+      if (origin !== undefined) {
+        origin.replyError(actorStopped(String(ref)));
+        releasePayload(payload);
+      } else {
         this.#host.deadLetters.add('stopped', ref, text, payload);
         this.send(EnvelopeKind.closed, slot, generation, 0, undefined);
       }
@@ -135,7 +136,7 @@ export class Caller {
     envelope.payload = payload;
     this.#host.isForNode = this.#isRemote;
     try {
-      this.#connection.send(envelope, batched);
+      sendEnvelope(this.#connection, envelope, this.#host.codec);
     } catch (error) {
       if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CODEC') throw error;
     } finally {
@@ -174,6 +175,8 @@ class RemoteAsk extends AskOrigin {
     } catch (error) {
       this.replyError(error);
     }
+    // Where it could not be sent, nobody waits for it any more.
+    releasePayload(value);
   }
 
   replyError(error: unknown): void {

@@ -1,6 +1,7 @@
 import type { Timer } from '../../clock.js';
 import { ActorContext } from './actor-context.js';
 import { actorStopped, isThenable, notHandling } from './actor-errors.js';
+import { releasePayload, replyWith } from './buffers.js';
 import { type ActorSpecification, type AnyDefinition, type Handler, type Handlers, Refusal } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';
 import { callOnStop, Endings } from './endings.js';
@@ -177,7 +178,10 @@ export class Cell {
     const { name, payload, origin } = taken;
     if (origin !== undefined) {
       origin.onTaken();
-      if (origin.isCancelled) return;
+      if (origin.isCancelled) {
+        releasePayload(payload);
+        return;
+      }
     }
     if (typeof name === 'symbol') {
       this.#handleSignal(name, payload);
@@ -201,6 +205,7 @@ export class Cell {
       else result = this.#call(handler, payload, taken);
     } catch (error) {
       this.#handlerFailed(error, origin);
+      releasePayload(payload);
       return;
     } finally {
       this.host.current = outer;
@@ -210,8 +215,8 @@ export class Cell {
       this.#wasStashed = false;
       return;
     }
-    if (typeof result === 'object' && result !== null && isThenable(result)) this.#follow(result, origin);
-    else if (origin?.isAsk === true) origin.reply(result);
+    if (typeof result === 'object' && result !== null && isThenable(result)) this.#follow(result, origin, payload);
+    else replyWith(result, origin, payload);
   }
 
   #call(handler: Handler | undefined, payload: unknown, taken: Mailbox): unknown {
@@ -228,17 +233,18 @@ export class Cell {
     return handleObserved(this, taken, () => this.#call(handler, payload, taken));
   }
 
-  #follow(result: PromiseLike<unknown>, origin: Origin | undefined): void {
+  #follow(result: PromiseLike<unknown>, origin: Origin | undefined, payload?: unknown): void {
     const incarnation = this.#incarnation;
     this.pendingHandlers++;
     this.host.endTurnSoon();
     result.then(
       (value) => {
         this.#finishHandler(incarnation);
-        if (origin?.isAsk === true) origin.reply(value);
+        replyWith(value, origin, payload);
       },
       (error: unknown) => {
         this.#finishHandler(incarnation);
+        releasePayload(payload);
         if (incarnation === this.#incarnation) this.#handlerFailed(error, origin);
         else if (origin?.isAsk === true) origin.replyError(errorOf(error));
       },

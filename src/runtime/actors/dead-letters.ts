@@ -1,3 +1,4 @@
+import { releasePayload } from './buffers.js';
 import type { AnyActorRef } from './types.js';
 
 /** Why a message was not handled. */
@@ -21,7 +22,10 @@ export interface DeadLetter {
   readonly to: AnyActorRef;
   /** The message's name. */
   readonly name: string;
-  /** Only in the context where it became one: a payload does not travel for this. */
+  /**
+   * Only in the context where it became one: a payload does not travel for this. A SharedBuffer is released once the event's
+   * listeners have returned.
+   */
   readonly payload: unknown;
 }
 
@@ -51,6 +55,7 @@ export class DeadLetters {
     this.#kept[this.#next] = letter;
     this.#next = (this.#next + 1) % keptLetters;
     this.#onLetter(letter);
+    releasePayload(payload);
   }
 
   /** The last ones, oldest first. */

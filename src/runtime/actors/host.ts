@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import { systemClock } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Context } from '../context/context.js';
+import type { Codec } from '../message/codec.js';
 import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
 import { PendingRequests } from '../session/pending-requests.js';
 import { actorStopped, askCancelled, contextLost, nodeLost } from './actor-errors.js';
@@ -9,6 +10,7 @@ import { ActorTable } from './actor-table.js';
 import { checkAsk, problemOf } from './ask-options.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
 import { AsyncHandlers } from './async-handlers.js';
+import { releasePayload } from './buffers.js';
 import { Cell } from './cell.js';
 import { DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
@@ -57,6 +59,8 @@ export class ActorHost {
   /** The ways to the other contexts. */
   readonly links: Links;
   readonly deadLetters: DeadLetters;
+  /** Encodes what goes to other contexts. */
+  readonly codec: Codec;
   /** Where the codec puts what it decodes. */
   readonly incoming = new Envelope();
   /** The supervisor of the actors that no other actor has made. */
@@ -108,10 +112,8 @@ export class ActorHost {
     this.internals = new Family(this, supervisionWith({ decide: () => 'stop' }), undefined);
     this.#messages = new HostMessages(this);
     this.registry = new Registry(this);
-    registerCodecAs(
-      codecKeyOf(this.systemId),
-      envelopeCodec(this.incoming, (items) => this.#readRef(items)),
-    );
+    this.codec = envelopeCodec(this.incoming, (items) => this.#readRef(items));
+    registerCodecAs(codecKeyOf(this.systemId), this.codec);
     const runTurn = () => this.#runTurn();
     context.addWork(this.asyncHandlers === undefined ? runTurn : () => this.asyncHandlers!.apart(runTurn));
     context.addOutstandingWork(() => this.asks.count > 0 || this.#runQueue.size > 0 || this.offloadPool.pending > 0);
@@ -250,7 +252,10 @@ export class ActorHost {
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       checkAsk(timeoutMs, signal);
-      if (signal?.aborted) throw askCancelled(signal);
+      if (signal?.aborted) {
+        releasePayload(payload);
+        throw askCancelled(signal);
+      }
       const cell = ref.cell;
       if (cell !== undefined && this.#isAskingItself(cell, asker)) {
         throw new HeddleError(
@@ -280,6 +285,8 @@ export class ActorHost {
         peer.ask(ref.slot, ref.generation, name, id, payload);
       } catch (error) {
         this.asks.take(peer, id)?.reject(error);
+        // It was given away with the ask, whatever becomes of that.
+        releasePayload(payload);
       }
     });
   }

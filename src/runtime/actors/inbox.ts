@@ -1,5 +1,6 @@
 import type { HeddleError } from '../../errors.js';
 import { actorStopped, mailboxFull, unknownMessage } from './actor-errors.js';
+import { releasePayload } from './buffers.js';
 import type { DeadLetterReason } from './dead-letters.js';
 import { ErrorReply } from './error-reply.js';
 import type { ActorHost } from './host.js';
@@ -118,6 +119,7 @@ export class Inbox {
     if (typeof name === 'symbol') return;
     if (origin?.isAsk === true) {
       origin.replyError(reason === 'mailbox-full' ? this.#fullError() : actorStopped(String(this.#ref)));
+      releasePayload(payload);
     } else this.#host.deadLetters.add(reason, this.#ref, name, payload);
   }
 

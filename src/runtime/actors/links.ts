@@ -1,4 +1,5 @@
 import type { Connection } from '../session/connection.js';
+import { readEnvelope } from './buffers.js';
 import { Caller } from './caller.js';
 import type { Cell } from './cell.js';
 import type { Envelope } from './envelope.js';
@@ -28,8 +29,7 @@ export class Links {
     await host.context.listen((host.places.get(host.place) as Place).portal, {
       options: actorConnectionOptions,
       onMessage: (message, connection) => {
-        if (message.value !== host.incoming) return;
-        this.#callerOf(connection).receive(host.incoming);
+        if (readEnvelope(message, host)) this.#callerOf(connection).receive(host.incoming);
       },
       onEvent: (event) => {
         if (event.type === 'connection-teardown') this.dropCaller(event.connection);

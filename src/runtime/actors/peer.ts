@@ -3,6 +3,7 @@ import type { Connection } from '../session/connection.js';
 import type { ConnectionOptions } from '../session/options.js';
 import type { RequestOwner } from '../session/pending-requests.js';
 import { type AskWaiter, askTimeout } from './asks.js';
+import { readEnvelope, releasePayload, sendEnvelope } from './buffers.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { Lane, laneHighWater, laneWindow } from './lane.js';
@@ -15,7 +16,6 @@ import { readError } from './wire-error.js';
 export const hostSlot = -1;
 /** The most names of messages that a connection can carry. */
 const maximumNames = 65_535;
-const batched = { more: true };
 
 /** What the connections between the contexts of a system keep to. */
 export const actorConnectionOptions: Partial<ConnectionOptions> = {
@@ -131,7 +131,11 @@ export class Peer implements RequestOwner<AskWaiter> {
     const { kind, slot, generation, number, payload } = envelope;
     switch (kind) {
       case EnvelopeKind.reply:
-        this.#host.asks.take(this, number)?.resolve(payload);
+        {
+          const waiter = this.#host.asks.take(this, number);
+          if (waiter === undefined) releasePayload(payload);
+          else waiter.resolve(payload);
+        }
         break;
       case EnvelopeKind.error:
         this.#host.asks.take(this, number)?.reject(readError(payload));
@@ -203,7 +207,7 @@ export class Peer implements RequestOwner<AskWaiter> {
     const connection = this.#connection ?? this.#connect();
     this.#host.isForNode = this.#isRemote;
     try {
-      return connection.send(envelope, batched);
+      return sendEnvelope(connection, envelope, this.#host.codec);
     } finally {
       this.#host.isForNode = false;
       envelope.payload = undefined;
@@ -224,7 +228,7 @@ export class Peer implements RequestOwner<AskWaiter> {
       privateData: Buffer.from([this.#host.place & 0xff, this.#host.place >> 8]),
       options: actorConnectionOptions,
       onMessage: (message) => {
-        if (message.value === this.#host.incoming) this.receive(this.#host.incoming);
+        if (readEnvelope(message, this.#host)) this.receive(this.#host.incoming);
       },
       onEvent: (event) => {
         if (event.type === 'message-error' && event.status === 'flushed')

@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { readEnvelope } from '../actors/buffers.js';
 import type { Caller } from '../actors/caller.js';
 import type { ActorHost } from '../actors/host.js';
 import { mainPlace, type PlaceStatus } from '../actors/places.js';
@@ -92,7 +93,7 @@ export class NodeLinks {
         const attached = this.#attached.get(connection);
         if (attached === undefined) {
           connection.destroy(new HeddleError('ERR_HEDDLE_PROTOCOL', 'a message came before the secret was proved'));
-        } else if (message.value === host.incoming) host.links.receive(attached.caller, host.incoming);
+        } else if (readEnvelope(message, host)) host.links.receive(attached.caller, host.incoming);
       },
       onEvent: (event: SessionEvent) => {
         if (event.type === 'message-error' && event.kind === 'one-way') host.deadLetters.counts['node-lost']++;
