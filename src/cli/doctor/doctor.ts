@@ -3,6 +3,7 @@ import { type Command, exitCodes, UsageError } from '../command.js';
 import type { Finding } from './finding.js';
 import { thisMachine } from './machine.js';
 import { checkMachine } from './machine-checks.js';
+import { checkPeer, checkRdma } from './rdma-checks.js';
 import { checkTransports } from './transport-checks.js';
 
 /** `heddle doctor`: says what this machine offers to heddle, and what to do where it falls short. */
@@ -10,7 +11,7 @@ export const doctorCommand: Command = {
   name: 'doctor',
   summary: 'look at this machine: Node.js, cores, memory, limits, and which transports can run',
   help: [
-    'Usage: heddle doctor [--json]',
+    'Usage: heddle doctor [--json] [--peer rdma://HOST:PORT]',
     '',
     'Looks at this machine and says what to do where it falls short. Changes nothing.',
     'Exits with 1 when something of heddle does not work here.',
@@ -18,10 +19,12 @@ export const doctorCommand: Command = {
     'Options:',
     '  --json  one JSON object: { healthy, findings: [{ id, status, summary, action?, facts }] };',
     '          status is ok, advice or problem',
+    '  --peer  connects to a portal of heddle and says which wire UCX takes to it',
   ].join('\n'),
   async run(args, output) {
-    const { json } = parseOptions(args);
-    const findings = [...checkMachine(thisMachine), ...(await checkTransports())];
+    const { json, peer } = parseOptions(args);
+    const findings = [...checkMachine(thisMachine), ...(await checkTransports()), ...checkRdma(thisMachine)];
+    if (peer !== undefined) findings.push(await checkPeer(peer));
     const healthy = findings.every(({ status }) => status !== 'problem');
     if (json) output.out(JSON.stringify({ healthy, findings }, null, 2));
     else for (const line of renderFindings(findings)) output.out(line);
@@ -42,10 +45,11 @@ export function renderFindings(findings: readonly Finding[]): string[] {
   return lines;
 }
 
-function parseOptions(args: readonly string[]): { json: boolean } {
+function parseOptions(args: readonly string[]): { json: boolean; peer: string | undefined } {
   try {
-    const { values } = parseArgs({ args: [...args], options: { json: { type: 'boolean', default: false } } });
-    return { json: values.json };
+    const options = { json: { type: 'boolean', default: false }, peer: { type: 'string' } } as const;
+    const { values } = parseArgs({ args: [...args], options });
+    return { json: values.json, peer: values.peer };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
   }

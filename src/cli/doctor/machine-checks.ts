@@ -136,7 +136,7 @@ function checkHugePages(machine: Machine): Finding {
 }
 
 /** The soft limit of that name; infinite when there is none, undefined when the system does not tell. */
-function processLimit(machine: Machine, name: string): number | undefined {
+export function processLimit(machine: Machine, name: string): number | undefined {
   const line = machine
     .readTextFile('/proc/self/limits')
     ?.split('\n')

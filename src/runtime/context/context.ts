@@ -98,7 +98,10 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       captureStacks: options.traceBuffers,
       onLeak: (leak) => this.#onLeak(leak),
       prepareMemory: (memory) => this.#prepareMemory(memory),
-      onSlabForgotten: (slabId) => this.#sessions.wires.forgetSlab(slabId),
+      onSlabForgotten: (slabId, memory) => {
+        this.#sessions.wires.forgetSlab(slabId);
+        this.#rdma.forgetMemory(memory);
+      },
     });
     this.#dutyCycle = new DutyCycle(
       {

@@ -45,7 +45,7 @@ export interface SlabPoolOptions {
   /** Told of each buffer that was garbage collected without release. Default: one process warning a pool. */
   readonly onLeak?: ((leak: LeakReport) => void) | undefined;
   /** Told when the pool lets go of a slab, its own or another context's: whoever else knows the memory must do so, too. */
-  readonly onSlabForgotten?: ((slabId: number) => void) | undefined;
+  readonly onSlabForgotten?: ((slabId: number, memory: SharedArrayBuffer) => void) | undefined;
 }
 
 /** What a pool has, at this moment. */
@@ -112,7 +112,7 @@ export class SlabPool implements SharedBufferHome {
   readonly #captureStacks: boolean;
   readonly #onLeak: ((leak: LeakReport) => void) | undefined;
   readonly #prepareMemory: ((memory: SharedArrayBuffer) => void) | undefined;
-  readonly #onSlabForgotten: ((slabId: number) => void) | undefined;
+  readonly #onSlabForgotten: ((slabId: number, memory: SharedArrayBuffer) => void) | undefined;
   readonly #own: Slab[][] = slotBytesOfClass.map(() => []);
   readonly #free: FreeSlots[] = slotBytesOfClass.map(() => new FreeSlots());
   readonly #slabs = new Map<number, Slab>();
@@ -364,7 +364,7 @@ export class SlabPool implements SharedBufferHome {
 
   #forget(slab: Slab): void {
     this.#slabs.delete(slab.slabId);
-    this.#onSlabForgotten?.(slab.slabId);
+    this.#onSlabForgotten?.(slab.slabId, slab.memory);
   }
 
   /** Gathers slots of one class that other contexts freed. */

@@ -65,6 +65,11 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
     return this.#portals.size > 0 || this.#links.size > 0 || this.#greetings.size > 0;
   }
 
+  /** Shared memory that is not used any more: devices need not reach it. */
+  forgetMemory(memory: SharedArrayBuffer): void {
+    this.#worker?.memory.forget(memory);
+  }
+
   async listen(uri: string, options: TransportOptions): Promise<Portal> {
     this.#requireOpen();
     checkOptions(options);
