@@ -29,11 +29,6 @@ void WakeUp::Watch() {
 
 void WakeUp::Unwatch() { uv_poll_stop(&poll_); }
 
-void WakeUp::SetRef(bool is_ref) {
-  if (is_ref) uv_ref(HandleOf(&poll_));
-  else uv_unref(HandleOf(&poll_));
-}
-
 void WakeUp::Close(std::function<void()> on_closed) {
   on_closed_ = std::move(on_closed);
   // Not now: this may be the callback itself that runs.

@@ -8,7 +8,8 @@
 namespace heddle {
 
 /**
- * Calls back in the event loop when a descriptor becomes readable, while it is being watched. libuv lets go of its handle
+ * Calls back in the event loop when a descriptor becomes readable, while it is being watched. Keeps no
+ * loop alive by itself. libuv lets go of its handle
  * only in a later turn of the loop, so this object outlives its owner: `Close` instead of delete.
  */
 class WakeUp {
@@ -17,8 +18,6 @@ class WakeUp {
   static WakeUp* Open(napi_env env, int descriptor, std::function<void()> on_readable);
   void Watch();
   void Unwatch();
-  /** Whether it keeps the event loop alive while it watches. */
-  void SetRef(bool is_ref);
   /** No more calls from now on; `on_closed` follows when libuv has let go of it, and the object is gone then. */
   void Close(std::function<void()> on_closed);
 

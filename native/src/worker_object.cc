@@ -70,7 +70,6 @@ Napi::Function WorkerObject::Define(Napi::Env env) {
                          InstanceMethod<&WorkerObject::Submit>("submit"),
                          InstanceMethod<&WorkerObject::Arm>("arm"),
                          InstanceMethod<&WorkerObject::Disarm>("disarm"),
-                         InstanceMethod<&WorkerObject::SetRef>("setRef"),
                          InstanceMethod<&WorkerObject::Listen>("listen"),
                          InstanceMethod<&WorkerObject::CloseListener>("closeListener"),
                          InstanceMethod<&WorkerObject::Connect>("connect"),
@@ -197,13 +196,6 @@ Napi::Value WorkerObject::Arm(const Napi::CallbackInfo& info) {
 Napi::Value WorkerObject::Disarm(const Napi::CallbackInfo& info) {
   return Call(info, [this](Napi::Env env, Worker&) {
     wake_up_->Unwatch();
-    return env.Undefined();
-  });
-}
-
-Napi::Value WorkerObject::SetRef(const Napi::CallbackInfo& info) {
-  return Call(info, [&](Napi::Env env, Worker&) {
-    wake_up_->SetRef(info[0].ToBoolean());
     return env.Undefined();
   });
 }

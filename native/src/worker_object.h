@@ -28,7 +28,6 @@ class WorkerObject : public Napi::ObjectWrap<WorkerObject> {
   Napi::Value Submit(const Napi::CallbackInfo& info);
   Napi::Value Arm(const Napi::CallbackInfo& info);
   Napi::Value Disarm(const Napi::CallbackInfo& info);
-  Napi::Value SetRef(const Napi::CallbackInfo& info);
   Napi::Value Listen(const Napi::CallbackInfo& info);
   Napi::Value CloseListener(const Napi::CallbackInfo& info);
   Napi::Value Connect(const Napi::CallbackInfo& info);

@@ -1,9 +1,9 @@
 /**
  * The soak: contexts on threads that talk to each other in every way there is, at random, for as long as one likes.
  *
- *   npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp]
+ *   npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp|rdma]
  *
- * Without --seed one is drawn and printed; without --transport both are soaked, half the time each. A seed repeats its
+ * Without --seed one is drawn and printed; without --transport all are soaked, a share of the time each. A seed repeats its
  * plan and the choices of every context; how threads interleave is the machine's.
  */
 import { parseArgs } from 'node:util';
@@ -15,7 +15,7 @@ const { values } = parseArgs({
 });
 
 function fail(what: string): never {
-  console.error(`${what}\nusage: npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp]`);
+  console.error(`${what}\nusage: npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp|rdma]`);
   process.exit(2);
 }
 
@@ -23,10 +23,10 @@ const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : N
 const seconds = Number(values.seconds ?? 60);
 if (!Number.isInteger(seed)) fail(`--seed ${values.seed} is no integer`);
 if (!(seconds > 0)) fail(`--seconds ${values.seconds} is not above 0`);
-const transports = (['shm', 'tcp'] as const).filter(
+const transports = (['shm', 'tcp', 'rdma'] as const).filter(
   (one) => values.transport === undefined || one === values.transport,
 );
-if (transports.length === 0) fail(`--transport ${values.transport} is neither shm nor tcp`);
+if (transports.length === 0) fail(`--transport ${values.transport} is none of shm, tcp and rdma`);
 
 const count = (number: number) => Math.round(number).toLocaleString('en-US');
 const mebibytes = (bytes: number) => `${count(bytes / 1024 / 1024)} MiB`;

@@ -3,7 +3,7 @@ import { Random } from '../sim/random.js';
 /** What a soak is made of, all drawn from its seed. */
 export interface SoakPlan {
   readonly seed: number;
-  readonly transport: 'shm' | 'tcp';
+  readonly transport: 'shm' | 'tcp' | 'rdma';
   readonly seconds: number;
   /** Contexts on worker threads, 1 to 15. */
   readonly contexts: number;
@@ -65,7 +65,7 @@ export const maximumDepth = 300;
 export const maximumPayloadBytes = 512 * 1024;
 
 /** The plan of a seed. */
-export function makePlan(seed: number, transport: 'shm' | 'tcp', seconds: number): SoakPlan {
+export function makePlan(seed: number, transport: 'shm' | 'tcp' | 'rdma', seconds: number): SoakPlan {
   const random = new Random(seed);
   return {
     seed,

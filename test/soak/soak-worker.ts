@@ -51,16 +51,19 @@ class SoakWorker {
     const control = await this.#context.listen(`shm://soak-control-${number}`, {
       onRequest: (message) => this.#onCommand(message.value as SoakCommand),
     });
-    this.#server = await this.#context.listen(plan.transport === 'shm' ? `shm://soak-${number}` : 'tcp://127.0.0.1:0', {
-      onRequest: (message, connection) => this.#onRequest(message, connection),
-      onMessage: (message, connection) => {
-        this.#receive(message, connection);
+    this.#server = await this.#context.listen(
+      plan.transport === 'shm' ? `shm://soak-${number}` : `${plan.transport}://127.0.0.1:0`,
+      {
+        onRequest: (message, connection) => this.#onRequest(message, connection),
+        onMessage: (message, connection) => {
+          this.#receive(message, connection);
+        },
+        onEvent: (event) => {
+          if (event.type === 'connection-error') this.#problem(`the service's end failed: ${event.error.message}`);
+          if (event.type === 'connection-teardown') this.#streams.delete(event.connection);
+        },
       },
-      onEvent: (event) => {
-        if (event.type === 'connection-error') this.#problem(`the service's end failed: ${event.error.message}`);
-        if (event.type === 'connection-teardown') this.#streams.delete(event.connection);
-      },
-    });
+    );
     return { control: control.uri, service: this.#server.uri };
   }
 

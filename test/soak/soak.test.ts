@@ -4,7 +4,7 @@ import { makePlan } from './soak-plan.js';
 
 const seed = Number(process.env.HEDDLE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-for (const transport of ['shm', 'tcp'] as const) {
+for (const transport of ['shm', 'tcp', 'rdma'] as const) {
   test.serial(`contexts that talk at random over ${transport} lose, double and leave behind nothing`, async (t) => {
     // Contexts do not keep the process alive by handles, and ava ends a test when nothing else does.
     const hold = setInterval(() => {}, 60_000);

@@ -324,12 +324,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * sleeping context has not been woken for yet, and its event loop does not show them.
    */
   hasOutstandingWork(): boolean {
-    return (
-      this.#shm.hasWork() ||
-      this.#rdma.isInUse ||
-      this.#sessions.hasOutstandingWork ||
-      this.#outstandingWork.some((probe) => probe())
-    );
+    return this.#shm.hasWork() || this.#sessions.hasOutstandingWork || this.#outstandingWork.some((probe) => probe());
   }
 
   /** @internal */

@@ -191,6 +191,8 @@ export class Inbound {
     message.copyBytes();
     this.detach(message);
     message.isHeld = true;
+    // Its end is not that of a message that was only read: what it holds has to be let go of.
+    message.isFresh = false;
     ledger.hold(counters, message.chargedBytes);
   }
 

@@ -15,7 +15,6 @@ export interface NativeWorker {
   submit(submissions: number): number;
   arm(): boolean;
   disarm(): void;
-  setRef(isRef: boolean): void;
   listen(host: string, port: number): { readonly id: number; readonly address: SocketAddress };
   closeListener(id: number): void;
   connect(host: string, port: number): number;

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import type { Timer } from '../../clock.js';
 import { HeddleError, requireInteger } from '../../errors.js';
 import { frameHeaderBytes, framePayloadBytes, maximumFrameRecordBytes } from '../frame.js';
 import { FrameBufferPool } from '../frame-buffer.js';
@@ -51,7 +52,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
   #endpoints = 0;
   #isDelivering = false;
   #isClosed = false;
-  #isRef = false;
+  #hold: Timer | undefined;
   #onEndpointsGone: (() => void) | undefined;
 
   /** @param oneSided whether peers may read and write regions that are exported to them */
@@ -61,7 +62,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
   }
 
   /** Whether a portal listens or a link is open: what should keep the process from exiting by itself. */
-  get isInUse(): boolean {
+  get #isInUse(): boolean {
     return this.#portals.size > 0 || this.#links.size > 0 || this.#greetings.size > 0;
   }
 
@@ -152,6 +153,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
     }
     worker.close();
     this.#worker = undefined;
+    this.#keepAlive();
   }
 
   // ---- what the worker tells
@@ -345,11 +347,17 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
     if (this.#endpoints === 0) this.#onEndpointsGone?.();
   }
 
-  /** What is in use keeps the event loop alive while the context sleeps. */
+  /** What is in use keeps the thread alive, as sockets do: by something that Node.js counts among its resources. */
   #keepAlive(): void {
-    if (this.#worker === undefined || this.#isRef === this.isInUse) return;
-    this.#isRef = this.isInUse;
-    this.#worker.native.setRef(this.#isRef);
+    if (!this.#isInUse) {
+      this.#hold?.cancel();
+      this.#hold = undefined;
+    } else this.#hold ??= this.host.clock.setTimer(maximumTimeoutMs, () => this.#renewHold());
+  }
+
+  #renewHold(): void {
+    this.#hold = undefined;
+    this.#keepAlive();
   }
 
   #requireOpen(): void {
