@@ -15,6 +15,15 @@ const { values } = parseArgs({
 if (values.help) {
   console.log('npm run example -- chat [--port 4000] [--host 127.0.0.1] [--contexts <threads for the rooms>]');
 } else {
+  try {
+    await main();
+  } catch (error) {
+    console.error(`the chat cannot open: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+}
+
+async function main(): Promise<void> {
   const { host, port, contexts } = values;
   const chat = await startChat({ host, port: Number(port), contexts: Number(contexts) });
   console.log(`the chat is open; rooms live on ${chat.system.contextNames.slice(1).join(', ') || 'main'}`);

@@ -40,8 +40,8 @@ export async function startChat({ host, port, contexts }: ChatOptions): Promise<
 
   const server = createServer((socket) => void serve(socket));
   server.maxConnections = maximumClients;
-  server.listen(port, host);
   try {
+    server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
     await system.close();

@@ -55,8 +55,8 @@ export async function startApi({ host, port, contexts }: ApiOptions): Promise<Ap
     inFlight: 0,
   };
   const server = createServer((request, response) => void serve(services, server, request, response));
-  server.listen(port, host);
   try {
+    server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
     await system.close();

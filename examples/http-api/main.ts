@@ -15,6 +15,15 @@ const { values } = parseArgs({
 if (values.help) {
   console.log('npm run example -- http-api [--port 8080] [--host 127.0.0.1] [--contexts <threads>]');
 } else {
+  try {
+    await main();
+  } catch (error) {
+    console.error(`the API cannot start: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+}
+
+async function main(): Promise<void> {
   const { host, port, contexts } = values;
   const { system, url } = await startApi({ host, port: Number(port), contexts: Number(contexts) });
   const actors = Object.entries(system.actorCounts).map(([name, count]) => `${count} in ${name}`);
