@@ -101,8 +101,11 @@ async function useContexts(count: number, use: (system: System) => Promise<void>
   });
 }
 
-const contextTime = (count: number, budgetMs: number) => microsOfOne(count, budgetMs, () => useContexts(count));
+/** In milliseconds. */
+const contextTime = async (count: number, budgetMs: number) =>
+  (await microsOfOne(count, budgetMs, () => useContexts(count))) / 1000;
 
+/** In MiB. */
 async function contextMemory(count: number): Promise<number> {
   let bytes = 0;
   // What a process has once for all its threads is there when the first one runs.
@@ -112,7 +115,7 @@ async function contextMemory(count: number): Promise<number> {
       bytes = ((await residentBytes()) - before) / count;
     });
   });
-  return bytes;
+  return bytes / 2 ** 20;
 }
 
 /** A ring of contexts, in which each sends to the next one. */
@@ -174,12 +177,14 @@ const connectionTime = (count: number, budgetMs: number) =>
     }),
   );
 
+/** In KiB, of both ends together. */
 const connectionMemory = (count: number) =>
-  withServer((context, uri) =>
-    bytesOfOne(count, async (some) => {
+  withServer(async (context, uri) => {
+    const bytes = await bytesOfOne(count, async (some) => {
       await openMany(context, uri, some);
-    }),
-  );
+    });
+    return bytes / 1024;
+  });
 
 const quantities = {
   'actor-time': actorTime,
