@@ -8,7 +8,7 @@ import type { ActorSystem } from '../actors/system.js';
 import type { ConnectionOptions } from '../session/options.js';
 import { type ClusterPost, clusterExtension } from './cluster-thread.js';
 import type { Introduction, NodeDescription } from './introduction.js';
-import { type NodeAnnouncement, NodeLinks, type NodeLinksOwner } from './node-links.js';
+import { type NodeAnnouncement, NodeLinks } from './node-links.js';
 import { PeerSystem } from './peer-system.js';
 import { Receptionist } from './receptionist.js';
 import { Registered } from './registered.js';
@@ -47,7 +47,7 @@ const longestRedialMs = 5000;
 const incomingTimeoutMs = 10_000;
 
 /** The nodes that a system is connected with: kept by its main context. */
-export class Cluster extends EventEmitter<ClusterEvents> implements NodeLinksOwner {
+export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #system: ActorSystem;
   readonly #links: NodeLinks;
   readonly #registered: Registered;
