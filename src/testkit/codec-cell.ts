@@ -14,7 +14,8 @@ import { codecNamed } from '../runtime/message/codec-registry.js';
  * `sentence` says of what.
  */
 export function carry(host: ActorHost, value: unknown, part: string, sentence: () => string): unknown {
-  if (value === undefined || value instanceof SharedBuffer) return value;
+  if (value === undefined) return undefined;
+  if (value instanceof SharedBuffer && part !== 'args') return move(value);
   const codec = codecNamed(codecKeyOf(host.systemId));
   try {
     const bytes = codec.encode(value);
@@ -29,6 +30,13 @@ export function carry(host: ActorHost, value: unknown, part: string, sentence: (
       { cause, details: { path, reason } },
     );
   }
+}
+
+/** A buffer that is a message or a reply moves: whoever sent it has it no more. */
+function move(buffer: SharedBuffer): SharedBuffer {
+  const moved = buffer.clone();
+  buffer.release();
+  return moved;
 }
 
 /** An ask within the context whose reply goes by the codec, as it would between threads. */

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { HeddleError, RemoteError } from '../../src/index.js';
 import { createTestKit, type TestKitOptions } from '../../src/testkit.js';
+import { Bufferer } from '../runtime/actors/fixtures/buffers.js';
 import { Thermometer } from './fixtures/actors.js';
 
 async function makeKit(t: ExecutionContext, options: TestKitOptions = {}) {
@@ -114,4 +115,25 @@ test('without it things go by reference', async (t) => {
   const probe = kit.probe<{ reading(value: Any): void }>();
   thermometer.tell('reportTo', { to: probe.ref });
   t.is((await probe.expectMessage('reading')).payload.toFahrenheit(), 68);
+});
+
+test('a SharedBuffer moves: who sent it, or replied it, has it no more, and none is left behind', async (t) => {
+  const kit = await makeKit(t);
+  const { context } = kit.system.node;
+  const bufferer = kit.system.spawnHere(Bufferer);
+  const sent = context.allocate(1000);
+  sent.bytes.fill(1);
+  bufferer.tell('add', sent);
+  t.throws(() => sent.bytes, { code: 'ERR_HEDDLE_BUFFER_RELEASED' });
+  t.is(await bufferer.ask('sum'), 100);
+
+  const asked = context.allocate(1000);
+  asked.bytes[0] = 41;
+  const answer = await bufferer.ask('echo', asked);
+  t.is(answer.bytes[0], 42);
+  t.false(asked.isHeld);
+  answer.release();
+  t.is(context.memory.buffersHeld, 0);
+  const error = t.throws(() => bufferer.tell('add', sent), { instanceOf: HeddleError });
+  t.is(error?.code, 'ERR_HEDDLE_BUFFER_RELEASED');
 });
