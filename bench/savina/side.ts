@@ -37,7 +37,16 @@ export function savinaSide(name: string, benchmark: string, contexts: number): S
     run: async (budgetMs) => {
       if (role === undefined) throw new Error(`${name}: run before setup`);
       const run: SavinaRun = { name: benchmark, size: mode, budgetMs };
-      return role.call<number>('run', run);
+      try {
+        return await role.call<number>('run', run);
+      } catch (error) {
+        // What a failed run has left behind must not be the next benchmark's.
+        if (mode === 'quick') {
+          sharedStages.delete(contexts);
+          await role.stop();
+        }
+        throw error;
+      }
     },
     teardown: async () => {
       if (mode === 'quick') return;

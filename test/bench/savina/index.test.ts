@@ -2,6 +2,7 @@ import test from 'ava';
 import { savinaBenchmarks } from '../../../bench/savina/index.js';
 import type { Facts } from '../../../bench/savina/savina.js';
 import { Stage, verifyFacts } from '../../../bench/savina/stage.js';
+import { broken } from './fixtures/broken.js';
 
 const stages: Stage[] = [];
 // Contexts do not keep the process alive, and ava ends a test when nothing else does.
@@ -40,5 +41,16 @@ for (const benchmark of savinaBenchmarks) {
     }
     const [stage] = stages as [Stage];
     await t.throwsAsync(stage.play(benchmark, parameters.tiny, { ...expected, more: 1 }), { message: /wrong result/ });
+  });
+}
+
+for (const [fault, message] of [
+  ['fails', /child@worker-1.* failed: .*oh dear/],
+  ['loses a message', /ignore to child@worker-1.* was not handled: mailbox-full/],
+  ['lies', /wrong result: expected {"sum":1}, found {"sum":2}/],
+] as const) {
+  test.serial(`a benchmark that ${fault} is reported as failed`, async (t) => {
+    const [stage] = stages as [Stage];
+    await t.throwsAsync(stage.play(broken, fault, broken.expected(fault)), { message });
   });
 }
