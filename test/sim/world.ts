@@ -423,6 +423,11 @@ export class World {
       case 'setOptions':
         connection.setOptions({ inlineLimitBytes: b % 3000, sendQueueDepthMessages: 1 + (c % 100) });
         break;
+      case 'suspend':
+        this.#note(`${endpoint} suspends its reception`);
+        connection.suspendReception();
+        endpoint.context.clock.setTimer(b % 40, () => connection.resumeReception(), true);
+        break;
     }
   }
 

@@ -38,7 +38,7 @@ test('an owner that fails is followed by another, and what it had begun is done'
 test('an owner whose thread is gone is followed by another', async (t) => {
   await MemoryBench.run(t, 'shm', options, async ({ server, system, pager }) => {
     const lost = new Promise((resolve) => system.once('contextReplaced', resolve));
-    const one = await pager(1, { timeoutMs: 60_000 });
+    const one = await pager(1);
     for (let number = 0; number < 40; number++) await store(one, number);
     // The system tells of the actor that was lost with its thread.
     system.on('actorFailure', () => {});

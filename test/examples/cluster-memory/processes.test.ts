@@ -50,7 +50,7 @@ for (const portal of ['tcp://127.0.0.1:0', 'rdma://127.0.0.1:0']) {
     node.context.on('leak', (leak) => leaks.push(leak));
     const path = join(folder, 'pages');
     const server = await serverProcess(t, portal, path);
-    const pager = await RemotePager.open(node.context, server.uri, { clientId: 1, pageBytes });
+    const pager = await RemotePager.open(node.context, server.uri, { clientId: 1, pageBytes, timeoutMs: 60_000 });
     for (let number = 0; number < 40; number++) await store(pager, number);
     for (let number = 0; number < 40; number++) t.true(await isStored(pager, number));
     t.true((await server.counts()).loads! > 0);
@@ -88,7 +88,7 @@ for (const portal of ['tcp://127.0.0.1:0', 'rdma://127.0.0.1:0']) {
     t.is((await server.counts()).pages, 30);
     client.kill('SIGKILL');
     while ((await server.counts()).pages !== 0) await turn();
-    const pager = await RemotePager.open(node.context, server.uri, { clientId: 1, pageBytes });
+    const pager = await RemotePager.open(node.context, server.uri, { clientId: 1, pageBytes, timeoutMs: 60_000 });
     await store(pager, 5, 1);
     t.true(await isStored(pager, 5, 1));
     await pager.close();

@@ -77,6 +77,8 @@ export class MemoryBench {
     const pager = await RemotePager.open(this.system.node.context, this.server.uri, {
       clientId,
       pageBytes,
+      // Only what is never answered waits so long.
+      timeoutMs: 60_000,
       ...options,
     });
     this.#pagers.push(pager);
