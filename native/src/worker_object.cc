@@ -77,6 +77,7 @@ Napi::Function WorkerObject::Define(Napi::Env env) {
                          InstanceMethod<&WorkerObject::DescribeEndpoint>("describeEndpoint"),
                          InstanceMethod<&WorkerObject::RegisterMemory>("registerMemory"),
                          InstanceMethod<&WorkerObject::UnregisterMemory>("unregisterMemory"),
+                         InstanceMethod<&WorkerObject::MemoryAddress>("memoryAddress"),
                          InstanceMethod<&WorkerObject::PackKey>("packKey"),
                          InstanceMethod<&WorkerObject::UnpackKey>("unpackKey"),
                          InstanceMethod<&WorkerObject::ReleaseKey>("releaseKey"),
@@ -279,6 +280,14 @@ Napi::Value WorkerObject::UnregisterMemory(const Napi::CallbackInfo& info) {
 void WorkerObject::ReleaseFreedMemory() {
   if (!worker_->memory().HasFreed()) return;
   for (const int32_t id : worker_->memory().TakeFreed()) registered_.erase(id);
+}
+
+Napi::Value WorkerObject::MemoryAddress(const Napi::CallbackInfo& info) {
+  return Call(info, [&](Napi::Env env, Worker& worker) {
+    const auto* region = worker.memory().Find(info[0].As<Napi::Number>().Int32Value(), 0, 0);
+    if (region == nullptr) throw std::invalid_argument("no memory is registered under that number");
+    return Napi::BigInt::New(env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(region->base)));
+  });
 }
 
 Napi::Value WorkerObject::PackKey(const Napi::CallbackInfo& info) {

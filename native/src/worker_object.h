@@ -35,6 +35,7 @@ class WorkerObject : public Napi::ObjectWrap<WorkerObject> {
   Napi::Value DescribeEndpoint(const Napi::CallbackInfo& info);
   Napi::Value RegisterMemory(const Napi::CallbackInfo& info);
   Napi::Value UnregisterMemory(const Napi::CallbackInfo& info);
+  Napi::Value MemoryAddress(const Napi::CallbackInfo& info);
   Napi::Value PackKey(const Napi::CallbackInfo& info);
   Napi::Value UnpackKey(const Napi::CallbackInfo& info);
   Napi::Value ReleaseKey(const Napi::CallbackInfo& info);

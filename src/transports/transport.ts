@@ -132,6 +132,44 @@ export interface BufferCarrier {
   discard(transfer: number): void;
 }
 
+/** Memory of this side that the peer of one link reaches by the wire alone. */
+export interface ExposedMemory {
+  /** What the peer needs in order to reach it. */
+  readonly address: bigint;
+  readonly key: Uint8Array;
+  /** The peer has said that it does not use it any more. Without this it is released when the link's end has been carried out. */
+  release(): void;
+}
+
+/** Memory of the peer that this side reaches by the wire alone. */
+export interface RemoteMemory {
+  /** Whether the wire is still there by which it was attached. */
+  readonly isUsable: boolean;
+  /**
+   * Copies from the peer's memory at `offset` into `target`. `onEnd` is called once, when the wire works on it no more: with
+   * an error, too, and at the latest when the link's end has been carried out.
+   */
+  read(offset: number, target: Uint8Array, onEnd: (error?: HeddleError) => void): RemoteTransfer;
+  /** Copies `data` to the peer's memory at `offset`, likewise; without an error the bytes are there when it has ended. */
+  write(offset: number, data: Uint8Array, onEnd: (error?: HeddleError) => void): RemoteTransfer;
+  /** It is not used any more. Nothing is under way. */
+  release(): void;
+}
+
+/** A read or write that is under way. */
+export interface RemoteTransfer {
+  /** Nobody waits for it any more: the bytes given with it are not touched from now on. `onEnd` is called nonetheless. */
+  abandon(): void;
+}
+
+/** What a link offers whose wire reaches memory without the thread at the other end. Both sides must offer it. */
+export interface OneSidedWire {
+  /** Lets the peer reach these bytes, until `onReleased` is called. Undefined when the wire cannot. */
+  expose(bytes: Uint8Array, onReleased: () => void): ExposedMemory | undefined;
+  /** Reaches what the peer has exposed. Undefined when the wire cannot. */
+  attach(address: bigint, key: Uint8Array): RemoteMemory | undefined;
+}
+
 /** The wire between one context and one portal, shared by every session of that context to that portal. */
 export interface Link {
   /** Number of the link in this context, never used twice. */
@@ -175,6 +213,8 @@ export interface Link {
   sharedSlab(slabId: number): SharedArrayBuffer | undefined;
   /** The slab is not used any more, by either side: both let go of its memory. Only where `sharesMemory`. */
   forgetSlab(slabId: number): void;
+  /** Where the wire reaches memory by itself, and the context lets it. */
+  readonly oneSided?: OneSidedWire | undefined;
   /**
    * Publishes and ends the link. With an error the peer is told where that is possible and `onLinkClosed` here
    * carries it. `onLinkClosed` follows before the call returns or soon after.

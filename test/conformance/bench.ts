@@ -86,7 +86,8 @@ export class Bench {
   constructor(t: ExecutionContext, transport: TestedTransport, options: NodeOptions = {}) {
     this.t = t;
     this.transport = transport;
-    this.node = createNode(options);
+    const { contextOptions } = transport;
+    this.node = createNode({ ...options, contextOptions: { ...contextOptions, ...options.contextOptions } });
     // Contexts do not keep the process alive, and ava ends a test when nothing else does.
     const hold = setInterval(() => {}, 60_000);
     t.teardown(async () => {
@@ -107,7 +108,7 @@ export class Bench {
     const handle = await this.node.startContext(peerUrl, {
       data: { port: port2 },
       transferList: [port2],
-      options: { ...options },
+      options: { ...this.transport.contextOptions, ...options },
       startTimeoutMs: testTimeoutMs,
     });
     const peer = new Peer(handle, port1);

@@ -1,3 +1,4 @@
+import type { ContextOptions } from '../../src/index.js';
 import { RdmaProxy } from './rdma-proxy.js';
 import { TcpProxy } from './tcp-proxy.js';
 
@@ -25,6 +26,8 @@ export interface TestedTransport {
   readonly wire: ((portalUri: string) => Promise<CuttableWire>) | undefined;
   /** Whether what was sent just before a cut is lost by it; else it may well arrive first. */
   readonly cutLosesData: boolean;
+  /** Options that all contexts of a test have. */
+  readonly contextOptions?: Partial<ContextOptions>;
   /** Whether contexts at both ends can share memory. */
   readonly sharesMemory: boolean;
 }

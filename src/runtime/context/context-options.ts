@@ -38,6 +38,12 @@ export interface ContextOptions {
   readonly traceBuffers: boolean;
   /** Options for node:tls: with them, tcp portals and links of this context use TLS. */
   readonly tls: object | undefined;
+  /**
+   * Whether rdma links reach the memory of exported regions without the owner's thread: UCX `get` and `put`. Both sides must
+   * want it, and the first rdma context of a process decides for all of them. On a wire without an RDMA device UCX
+   * carries these out in software at whatever address a peer names: only among hosts that trust each other.
+   */
+  readonly rdmaOneSided: boolean;
   /** What the context's connections begin with. */
   readonly connection: Partial<ConnectionOptions>;
 }
@@ -57,6 +63,7 @@ export const defaultContextOptions: ContextOptions = {
   codec: 'compact',
   traceBuffers: false,
   tls: undefined,
+  rdmaOneSided: false,
   connection: {},
 };
 

@@ -151,7 +151,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     };
     this.#shm = new ShmTransport(host, init.shm);
     const tcp = new TcpTransport(host);
-    this.#rdma = new RdmaTransport(host);
+    this.#rdma = new RdmaTransport(host, options.rdmaOneSided);
     this.#transports = new Map<string, Transport>([
       [this.#shm.scheme, this.#shm],
       [tcp.scheme, tcp],

@@ -1,28 +1,19 @@
 import type { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
-import type { Link } from '../../transports/transport.js';
+import type { Link, RemoteMemory } from '../../transports/transport.js';
 import type { OpenedMemory } from '../memory/opened-memory.js';
 import { maximumRegions, type RegionHandle, requireRegionHandle } from '../memory/region-handle.js';
-import { RegionOperation } from '../memory/region-memory.js';
 import { revokedError } from '../memory/region-table.js';
 import type { SlabPool } from '../memory/slab-pool.js';
 import { flagsShift, kindWord, messageHeaderBytes } from '../message/message-layout.js';
 import type { Connection } from './connection.js';
 import { adoptMoved } from './landing.js';
-import { RegionClient, type RegionQuestion } from './region-client.js';
-import { RegionCode, regionBodyBytes, regionField, regionMemoryBytes } from './region-layout.js';
-import { runOnMemory } from './region-memory-access.js';
+import { OpenedRegion } from './opened-region.js';
+import { RegionClient } from './region-client.js';
+import { RegionAbility, RegionCode, regionBodyBytes, regionField, regionMemoryBytes } from './region-layout.js';
+import { askPeer } from './region-questions.js';
 import { RegionServer } from './region-server.js';
-import {
-  cancelledError,
-  closedError,
-  operationNames,
-  type RegionAccess,
-  type RegionOperationOptions,
-  type RegionTask,
-  type RegionWay,
-  RemoteRegion,
-} from './remote-region.js';
+import { cancelledError, type RegionOperationOptions, RemoteRegion } from './remote-region.js';
 import type { SessionHost } from './session-host.js';
 
 /** Pieces that go before the messages that wait, each time there is room: neither can hold up the other for long. */
@@ -61,12 +52,15 @@ export class ConnectionRegions {
     const { slot: grant, generation } = handle;
     const known = this.#host.openedMemories.find(handle);
     const none = { offset: 0, lengthBytes: 0, operand: 0n, expected: 0n };
-    const question = { code: RegionCode.open, grant, generation, hasMemory: known !== undefined, bytes: key, ...none };
+    const isOneSided = connection.link?.oneSided !== undefined;
+    const abilities = (known === undefined ? 0 : RegionAbility.hasMemory) | (isOneSided ? RegionAbility.oneSided : 0);
+    const question = { code: RegionCode.open, grant, generation, abilities, bytes: key, ...none };
     const { timeoutMs, signal } = options;
     try {
       // Made as soon as the answer is there: the next record may be about it already.
       return await askPeer(connection, this.#client, { ...question, timeoutMs, signal }, (_before, answer) => {
-        return new RemoteRegion(handle, this.#enter(handle, answer, known ?? this.#adopt(handle, answer)));
+        const memory = known ?? this.#adopt(handle, answer);
+        return new RemoteRegion(handle, this.#enter(handle, answer, memory, this.#attach(answer)));
       });
     } catch (error) {
       known?.release();
@@ -74,8 +68,21 @@ export class ConnectionRegions {
     }
   }
 
-  #enter(handle: RegionHandle, answer: Buffer, memory: OpenedMemory | undefined): OpenedRegion {
-    const opened = new OpenedRegion(this.#connection, this.#client, handle, answer, memory);
+  /** Reaches the memory that the owner has exposed to the wire, if it has. */
+  #attach(answer: Buffer): RemoteMemory | undefined {
+    const { link } = this.#connection;
+    const start = regionBodyBytes + 8;
+    if (link?.oneSided === undefined || answer.length <= start) return undefined;
+    return link.oneSided.attach(answer.readBigUInt64LE(regionBodyBytes), answer.subarray(start));
+  }
+
+  #enter(
+    handle: RegionHandle,
+    answer: Buffer,
+    memory: OpenedMemory | undefined,
+    remote: RemoteMemory | undefined,
+  ): OpenedRegion {
+    const opened = new OpenedRegion(this.#connection, this.#client, handle, answer, memory, remote);
     this.#opened.set(opened.grant, opened);
     opened.onEnd = () => this.#opened.delete(opened.grant);
     this.#host.statistics.add('remoteRegionsOpen');
@@ -163,148 +170,4 @@ export function releaseUnwantedMemory(
 function releaseMemory(link: Link, pool: SlabPool, answer: Buffer): void {
   if (!link.sharesMemory || answer.length < regionBodyBytes + regionMemoryBytes) return;
   adoptMoved(link, pool, answer, regionBodyBytes).release();
-}
-
-/** What is asked, without who waits for it. */
-type Question = Omit<RegionQuestion, 'onDone' | 'onError'> & Partial<Pick<RegionTask, 'timeoutMs' | 'signal'>>;
-
-/**
- * Asks the peer; settles by its answer, the deadline, the signal, or the connection's end. `take` makes the result of the
- * answer, and `onFailure` learns of an error, before anything else arrives.
- */
-function askPeer<Result>(
-  connection: Connection,
-  client: RegionClient,
-  question: Question,
-  take: (before: bigint, answer: Buffer) => Result,
-  onFailure: (error: HeddleError) => void = () => {},
-): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const { timeoutMs = connection.options.requestTimeoutMs, signal } = question;
-    const settle = () => {
-      signal?.removeEventListener('abort', onAbort);
-      connection.host.endTurnSoon();
-    };
-    const onAbort = () => client.cancel(id, cancelledError(signal?.reason));
-    const onDone = (before: bigint, answer: Buffer) => {
-      settle();
-      try {
-        resolve(take(before, answer));
-      } catch (error) {
-        reject(error);
-      }
-    };
-    const onError = (error: HeddleError) => {
-      settle();
-      onFailure(error);
-      reject(error);
-    };
-    const id = client.ask({ ...question, onDone, onError }, timeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
-  });
-}
-
-/** A region of the peer that is open here: by its memory where it came along, by records elsewhere. */
-class OpenedRegion implements RegionAccess {
-  readonly way: RegionWay;
-  readonly grant: number;
-  readonly lengthBytes: number;
-  readonly mask: number;
-  #endError: HeddleError | undefined;
-  onEnd: () => void = () => {};
-  readonly #connection: Connection;
-  readonly #client: RegionClient;
-  readonly #handle: RegionHandle;
-  #memory: OpenedMemory | undefined;
-
-  constructor(
-    connection: Connection,
-    client: RegionClient,
-    handle: RegionHandle,
-    answer: Buffer,
-    memory: OpenedMemory | undefined,
-  ) {
-    this.#connection = connection;
-    this.#client = client;
-    this.#handle = handle;
-    this.#memory = memory;
-    this.way = memory === undefined ? 'records' : 'memory';
-    this.grant = answer.readInt32LE(regionField.offset);
-    this.lengthBytes = answer.readInt32LE(regionField.length);
-    this.mask = Number(answer.readBigInt64LE(regionField.value));
-  }
-
-  get endError(): HeddleError | undefined {
-    if (this.#endError !== undefined || this.#memory === undefined || this.#memory.isLive) return this.#endError;
-    // The word of the owner's that says so was faster than its record.
-    return revokedError(this.#handle);
-  }
-
-  run(task: RegionTask): Promise<bigint> {
-    return this.way === 'memory' ? this.#runHere(task) : this.#runThere(task);
-  }
-
-  async #runHere(task: RegionTask): Promise<bigint> {
-    const connection = this.#connection;
-    const timeoutMs = task.timeoutMs ?? connection.options.requestTimeoutMs;
-    let failure: HeddleError | undefined;
-    try {
-      return await runOnMemory(() => this.#liveMemory(), task, timeoutMs, connection.host);
-    } catch (error) {
-      failure = error as HeddleError;
-      throw error;
-    } finally {
-      // No event of a connection follows its teardown, though a long copy may have been under way.
-      if (!connection.isOver) this.#announce(task, failure);
-    }
-  }
-
-  async #runThere(task: RegionTask): Promise<bigint> {
-    this.#connection.requireSendable();
-    const { code, lengthBytes } = task;
-    const { statistics } = this.#connection.host;
-    return askPeer(
-      this.#connection,
-      this.#client,
-      { ...task, grant: this.grant },
-      (before) => {
-        if (code === RegionOperation.read) statistics.add('regionBytesRead', lengthBytes);
-        else if (code === RegionOperation.write) statistics.add('regionBytesWritten', lengthBytes);
-        this.#announce(task, undefined);
-        return before;
-      },
-      (error) => this.#announce(task, error),
-    );
-  }
-
-  #liveMemory(): OpenedMemory['memory'] {
-    const memory = this.#memory;
-    if (memory === undefined || !memory.isLive) throw this.endError ?? revokedError(this.#handle);
-    return memory.memory;
-  }
-
-  #announce({ code, offset, lengthBytes, context }: RegionTask, error: HeddleError | undefined): void {
-    const connection = this.#connection;
-    connection.host.statistics.add(error === undefined ? 'regionOperations' : 'regionOperationsFailed');
-    const operation = operationNames[code - RegionOperation.read];
-    const handle = this.#handle;
-    const event = { type: 'region-operation' as const, connection, handle, operation, offset, lengthBytes, context };
-    connection.emit(error === undefined ? event : { ...event, error });
-  }
-
-  close(): void {
-    if (this.#endError !== undefined) return;
-    this.end(closedError);
-    this.#client.close(this.grant);
-  }
-
-  /** Nothing can be done with it any more. */
-  end(errorOf: (handle: RegionHandle) => HeddleError): void {
-    if (this.#endError !== undefined) return;
-    this.#endError = errorOf(this.#handle);
-    this.#memory?.release();
-    this.#memory = undefined;
-    this.#connection.host.statistics.add('remoteRegionsOpen', -1);
-    this.onEnd();
-  }
 }

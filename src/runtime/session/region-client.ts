@@ -24,7 +24,7 @@ export interface RegionQuestion {
   /** The first words of the body: a grant; or of an open, the slot, the generation, and whether the memory is known. */
   readonly grant: number;
   readonly generation?: number;
-  readonly hasMemory?: boolean;
+  readonly abilities?: number;
   readonly offset: number;
   readonly lengthBytes: number;
   /** Where read bytes go, or written bytes are; the numbers of an atomic operation; the key of an open. */
@@ -182,7 +182,7 @@ export class RegionClient implements RequestOwner<OperationWaiter> {
     let data: Uint8Array | undefined;
     if (code === RegionCode.open) {
       body.writeInt32LE(question.generation ?? 0, regionField.generation);
-      body.writeInt32LE(question.hasMemory ? 1 : 0, regionField.hasMemory);
+      body.writeInt32LE(question.abilities ?? 0, regionField.abilities);
       body.set(bytes as Uint8Array, regionField.key);
     } else {
       body.writeInt32LE(question.offset + asked, regionField.offset);

@@ -14,12 +14,18 @@
  *
  *   open:                                           its answer:
  *   +24  slot           | generation                +24  status         | grant
- *   +32  0              | has the memory: 0 or 1    +32  region's length | 0
+ *   +32  0              | what it can do, see below +32  region's length | 0
  *   +40  the region's key, 128 bits                 +40  rights, 64 bits
  *                                                   +48  0
  *        where the contexts share memory, and the   +56  length | slab id | slot | handle | byte offset | 0
  *        one that asks does not have it yet:        +80  slab id of the owner's table of generations | 0
  * ```
+ *
+ *        where the wire reaches memory by itself,   +56  address, 64 bits | the wire's key, up to the end
+ *        and both sides want it:
+ *
+ * What the side that asks can do is 1 when it has the memory already, plus 2 when its wire reaches memory by itself. A region
+ * whose memory was handed over or exposed is closed by the peer also after it was revoked: only then is the memory free.
  *
  * A grant is what the owner gave this connection when it opened the region; it means nothing on another connection. What
  * both sides check: a request lies inside of its region and has the right that it takes; an answer was asked for.
@@ -47,12 +53,15 @@ export const regionField = {
   offset: 4,
   generation: 4,
   length: 8,
-  hasMemory: 12,
+  abilities: 12,
   operand: 16,
   value: 16,
   key: 16,
   expected: 24,
 } as const;
+
+/** What the side that opens a region can do. */
+export const RegionAbility = { hasMemory: 1, oneSided: 2 } as const;
 
 /** What became of a request. */
 export const RegionStatus = {

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
+import type { ExposedMemory } from '../../transports/transport.js';
 import { atomicBytes, RegionOperation, rightFor } from '../memory/region-memory.js';
 import type { Region, RegionHolder } from '../memory/region-table.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
@@ -8,6 +9,7 @@ import type { RecordPlacer } from './record-placer.js';
 import {
   maximumGrants,
   maximumPieceBytes,
+  RegionAbility,
   RegionCode,
   RegionStatus,
   regionBodyBytes,
@@ -22,6 +24,8 @@ class Grant implements RegionHolder {
   readonly number: number;
   readonly region: Region;
   readonly #server: RegionServer;
+  /** The region's memory, where the peer's wire reaches it by itself. */
+  exposed: ExposedMemory | undefined;
 
   constructor(server: RegionServer, number: number, region: Region) {
     this.#server = server;
@@ -43,7 +47,7 @@ interface Answer {
   readonly grant: Grant | undefined;
   readonly offset: number;
   readonly length: number;
-  /** The number that was there; of an open, whether the peer has the memory already. */
+  /** The number that was there; of an open, what the peer can do. */
   readonly value: bigint;
 }
 
@@ -59,6 +63,8 @@ export class RegionServer {
   readonly #placer: RecordPlacer;
   readonly #onWaiting: () => void;
   readonly #grants = new Map<number, Grant>();
+  /** Grants of regions that were revoked, until the peer's wire has done with their memory. */
+  readonly #ending = new Map<number, Grant>();
   /** Numbers are not given twice: a late request for a grant that was closed must not find another region. */
   #nextGrant = 1;
   readonly #body = Buffer.alloc(regionBodyBytes);
@@ -89,9 +95,10 @@ export class RegionServer {
       this.#open(reference, bytes, body);
       return;
     }
-    const grant = this.#grants.get(bytes.readInt32LE(body + regionField.grant));
+    const number = bytes.readInt32LE(body + regionField.grant);
+    const grant = this.#grants.get(number);
     if (code === RegionCode.close) {
-      if (grant !== undefined) this.#forget(grant);
+      this.#close(grant ?? this.#ending.get(number));
       return;
     }
     const offset = bytes.readInt32LE(body + regionField.offset);
@@ -142,18 +149,22 @@ export class RegionServer {
       this.#nextGrant = (this.#nextGrant + 1) & 0x7fff_ffff;
       this.#grants.set(grant.number, grant);
     }
-    const value = BigInt(bytes.readInt32LE(body + regionField.hasMemory));
+    const value = BigInt(bytes.readInt32LE(body + regionField.abilities));
     this.#answer({ code: RegionCode.open, reference, status, grant, offset: 0, length: 0, value });
   }
 
-  #forget(grant: Grant): void {
+  #close(grant: Grant | undefined): void {
+    if (grant === undefined) return;
     this.#grants.delete(grant.number);
+    this.#ending.delete(grant.number);
     grant.region.close(grant);
+    grant.exposed?.release();
   }
 
   /** The region of a grant is no more: the peer lets go of the memory, if it has it. */
   onRevoked(grant: Grant): void {
     this.#grants.delete(grant.number);
+    if (grant.exposed !== undefined) this.#ending.set(grant.number, grant);
     const { revoked: status } = RegionStatus;
     const answer = {
       code: RegionCode.revoked,
@@ -204,8 +215,10 @@ export class RegionServer {
         data = region.memory.bytes.subarray(offset, offset + length);
         this.#host.statistics.add('regionBytesServed', length);
       } else if (code === RegionCode.open) {
-        if (value === 0n) moved = this.#cloneFor(region);
-        data = moved === undefined ? undefined : this.#describe(moved);
+        const abilities = Number(value);
+        if ((abilities & RegionAbility.hasMemory) === 0) moved = this.#cloneFor(region);
+        if (moved !== undefined) data = this.#describe(moved);
+        else if ((abilities & RegionAbility.oneSided) !== 0) data = this.#expose(grant);
         offset = grant.number;
         length = region.lengthBytes;
         value = BigInt(region.mask);
@@ -218,7 +231,35 @@ export class RegionServer {
     if (this.#placer.place(RecordKind.regionAnswer, code, reference, body, data, false)) return true;
     // It is taken anew when there is room.
     if (moved?.undoMove()) moved.release();
+    if (code === RegionCode.open) grant?.exposed?.release();
     return false;
+  }
+
+  /**
+   * Lets the peer's wire reach the memory of a region, which is held for that until the peer has closed it, or its link is
+   * gone: what is under way may arrive that long. Operations with numbers it asks for by records nonetheless, since a network
+   * card's are not atomic with those of this machine's threads.
+   */
+  #expose(grant: Grant): Buffer | undefined {
+    const { oneSided } = this.#placer.wire.link;
+    if (oneSided === undefined) return undefined;
+    let buffer: SharedBuffer;
+    try {
+      buffer = grant.region.cloneBuffer();
+    } catch {
+      return undefined;
+    }
+    grant.exposed = oneSided.expose(buffer.bytes, () => {
+      grant.exposed = undefined;
+      buffer.release();
+    });
+    if (grant.exposed === undefined) {
+      buffer.release();
+      return undefined;
+    }
+    const address = Buffer.alloc(8);
+    address.writeBigUInt64LE(grant.exposed.address);
+    return Buffer.concat([address, grant.exposed.key]);
   }
 
   /** A handle of the memory for the peer, where it can use one and there is one left. Without, it asks by records. */
@@ -257,8 +298,10 @@ export class RegionServer {
   /** The connection has ended. */
   end(): void {
     this.interrupt();
+    // What the peer's wire reaches stays until the link is gone.
     for (const grant of this.#grants.values()) grant.region.close(grant);
     this.#grants.clear();
+    this.#ending.clear();
   }
 }
 

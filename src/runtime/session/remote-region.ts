@@ -35,7 +35,7 @@ export const operationNames: readonly RegionOperationName[] = [
 
 /**
  * How the memory of a region is reached: `memory`, by this thread itself, as the owner is a thread of this process;
- * `rdma`, by the network card, without the owner's thread; `records`, carried out by the owner's thread in its turn.
+ * `rdma`, by the wire, without the owner's code (numbers by the owner's thread nonetheless); `records`, carried out by the owner's thread in its turn.
  */
 export type RegionWay = 'memory' | 'rdma' | 'records';
 

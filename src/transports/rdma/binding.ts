@@ -22,6 +22,8 @@ export interface NativeWorker {
   describeEndpoint(endpoint: number): string;
   registerMemory(memory: Uint8Array): number;
   unregisterMemory(id: number): void;
+  /** Where registered memory begins, as peers address it. */
+  memoryAddress(memory: number): bigint;
   packKey(memory: number): Buffer;
   unpackKey(endpoint: number, packed: Uint8Array): number;
   releaseKey(endpoint: number, key: number): void;

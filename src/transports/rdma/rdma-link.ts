@@ -10,6 +10,7 @@ import { nextLinkId } from '../link-id.js';
 import { MemoryBlock } from '../record.js';
 import type { RecordWriter } from '../record-writer.js';
 import type { Link, TransportHost, TransportOptions, WireDescription } from '../transport.js';
+import { RdmaOneSided } from './one-sided.js';
 import type { OperationOwner } from './operations.js';
 import { SubmissionKind, violationTexts } from './queues.js';
 import { RdmaBuffers } from './rdma-buffers.js';
@@ -31,6 +32,8 @@ export interface RdmaLinkParts {
   readonly peerAddress: string;
   readonly localAddress: string;
   readonly portalUri: string | undefined;
+  /** Whether the wire may reach memory without the thread that owns it. */
+  readonly isOneSided: boolean;
   /** Whether records are being delivered: what is published meanwhile leaves together, when all have been. */
   isDelivering(): boolean;
   /** The link has something to publish at the end of the delivery. */
@@ -56,6 +59,8 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
   readonly peerInstanceId: string;
   /** The wire that UCX chose. */
   readonly wireDescription: WireDescription;
+  /** Reaches memory at the other end, where the context lets peers do so. */
+  readonly oneSided: RdmaOneSided | undefined;
   isOpen = true;
   /** Whether it waits for the end of a delivery to publish. */
   isPublishing = false;
@@ -84,6 +89,7 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
     this.writer = this.#frameWriter.writer;
     this.#reader = new FrameReader(this);
     this.buffers = new RdmaBuffers(worker, endpoint, this.peerAddress, parts.isDelivering);
+    this.oneSided = parts.isOneSided ? new RdmaOneSided(worker, endpoint, this) : undefined;
     worker.setOwner(endpoint, this);
   }
 
@@ -231,6 +237,7 @@ export class RdmaLink implements Link, FrameCarrier, FrameReceiver, EndpointOwne
   /** @inheritdoc */
   onClosed(): void {
     this.#lose(`the wire to ${this.peerAddress} was closed`, {});
+    this.oneSided?.end();
     this.#parts.onGone(this);
   }
 

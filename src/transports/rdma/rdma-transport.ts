@@ -8,6 +8,7 @@ import { minimumFramePayloadBytes } from '../frame-writer.js';
 import { connectingSide, type Hello, helloBytes, listeningSide } from '../hello.js';
 import { formatHostPort, formatHostUri, type HostAddress, parseHostUri, reachableHost } from '../host-uri.js';
 import type { Portal, Transport, TransportHost, TransportOptions } from '../transport.js';
+import type { RdmaOneSided } from './one-sided.js';
 import { RdmaGreeting, writeHello } from './rdma-greeting.js';
 import { RdmaLink } from './rdma-link.js';
 import {
@@ -42,6 +43,8 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
   #worker: RdmaWorker | undefined;
   readonly #linksByAddress = new Map<string, Promise<RdmaLink>>();
   readonly #links = new Set<RdmaLink>();
+  /** Those of links whose endpoints UCX has not let go of. */
+  readonly #oneSidedWires = new Set<RdmaOneSided>();
   readonly #portals = new Map<number, RdmaPortal>();
   readonly #greetings = new Set<RdmaGreeting>();
   readonly #pools = new Map<number, FrameBufferPool>();
@@ -152,6 +155,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
       });
     }
     worker.close();
+    for (const wire of this.#oneSidedWires) wire.end();
     this.#worker = undefined;
     this.#keepAlive();
   }
@@ -271,6 +275,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
       peerAddress,
       localAddress: this.#addressOf(endpoint, false),
       portalUri,
+      isOneSided: this.#oneSided,
       isDelivering: () => this.#isDelivering,
       publishLater: (one) => this.#publishing.push(one),
       onEnded: (ended) => {
@@ -278,9 +283,13 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
         onEnded();
         this.#keepAlive();
       },
-      onGone: () => this.#onEndpointGone(),
+      onGone: () => {
+        if (link.oneSided !== undefined) this.#oneSidedWires.delete(link.oneSided);
+        this.#onEndpointGone();
+      },
     });
     this.#links.add(link);
+    if (link.oneSided !== undefined) this.#oneSidedWires.add(link.oneSided);
     this.#keepAlive();
     return link;
   }

@@ -135,6 +135,27 @@ export class RdmaWorker {
     return word;
   }
 
+  /** As {@link submit}, for what reaches memory of the peer: `key` and `address` say where. */
+  submitRemote<S>(
+    kind: number,
+    endpoint: number,
+    owner: OperationOwner<S>,
+    subject: S,
+    memoryId: number,
+    lengthBytes: number,
+    key: number,
+    address: bigint,
+  ): void {
+    const word = this.submit(kind, endpoint, owner, subject, memoryId, 0, lengthBytes, key);
+    const words = this.#submissions;
+    words[word + 8] = Number(BigInt.asIntN(32, address));
+    words[word + 9] = Number(BigInt.asIntN(32, address >> 32n));
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Ends an endpoint. Its owner is told by `onClosed` when UCX has let go of it. */
   submitClose(endpoint: number): void {
     this.#place(SubmissionKind.close, endpoint, -1);
