@@ -58,8 +58,10 @@ function showProgress(doneBytes: number, totalBytes: number, elapsedMs: number):
   else if (doneBytes % (totalBytes / 4) < pieceBytes) console.log(line);
 }
 
+/** What really carries the bytes: over rdma, UCX's transport and the device that it uses. */
 function wireName(): string {
-  return uri.split(':')[0] as string;
+  const { transports = [], devices = [] } = connection.wire ?? {};
+  return [uri.split(':')[0], ...transports.slice(0, 1), ...devices.slice(0, 1)].join(' ');
 }
 
 async function digest(path: string): Promise<string> {

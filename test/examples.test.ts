@@ -50,7 +50,7 @@ const outputs: Record<string, readonly (string | RegExp)[]> = {
     'the owner was asked 4 times',
   ],
   'file-copy': [
-    /^\[#{7}\.{23}\] {2}25 % {2}\d+ MB\/s by (shm|tcp|rdma)/m,
+    /^\[#{7}\.{23}\] {2}25 % {2}\d+ MB\/s by (shm shm|tcp tcp|rdma \w+ \S+)/m,
     /^\[#{30}\] 100 % {2}\d+ MB\/s by (shm|tcp|rdma)/m,
     'the copy is the same: yes',
   ],

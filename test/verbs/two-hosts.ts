@@ -143,6 +143,10 @@ async function ask(): Promise<void> {
   await control('start');
 
   const { connection } = await open(context);
+  await check('the wire is an RDMA device', async () => {
+    assert.ok(connection.wire?.usesRdmaDevice, JSON.stringify(connection.wire));
+    console.log(`    ${connection.wire.transports[0]} on ${connection.wire.devices[0]}`);
+  });
   await check('requests and responses from 0 bytes to 4 MiB', async () => {
     for (const size of [0, 1, 100, 8192, 65_536, 300_000, mebibyte, 4 * mebibyte]) {
       const bytes = Buffer.alloc(size, size % 251);
