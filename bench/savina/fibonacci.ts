@@ -67,7 +67,7 @@ export const Master = defineActor(import.meta.url, {
 export const fibonacci: SavinaBenchmark<Parameters> = {
   name: 'fibonacci',
   metric: 'fibonacci: number 25 by 150,049 actors',
-  parameters: { full: { n: 25 }, quick: { n: 17 }, tiny: { n: 7 } },
+  parameters: { full: { n: 25 }, quick: { n: 15 }, tiny: { n: 7 } },
   master: Master,
   expected: ({ n }) => {
     let [before, value] = [0, 1];

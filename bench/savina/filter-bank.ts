@@ -189,7 +189,7 @@ export const filterBank: SavinaBenchmark<Parameters> = {
   metric: 'filter bank: 8 channels with filters of 16,384 taps, 34,816 values',
   parameters: {
     full: { columns: 16_384, values: 34_816, channels: 8 },
-    quick: { columns: 128, values: 500, channels: 8 },
+    quick: { columns: 64, values: 250, channels: 8 },
     tiny: { columns: 8, values: 30, channels: 3 },
   },
   master: Master,

@@ -65,7 +65,7 @@ export const Master = defineActor(import.meta.url, {
 export const forkJoinCreation: SavinaBenchmark<Parameters> = {
   name: 'fork-join-creation',
   metric: 'fork-join creation: 40,000 actors, one message each',
-  parameters: { full: { actors: 40_000 }, quick: { actors: 4000 }, tiny: { actors: 10 } },
+  parameters: { full: { actors: 40_000 }, quick: { actors: 2000 }, tiny: { actors: 10 } },
   master: Master,
   expected: ({ actors }) => ({ sum: (actors * (actors - 1)) / 2 }),
 };

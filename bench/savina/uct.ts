@@ -139,7 +139,7 @@ export const uct: SavinaBenchmark<Parameters> = {
   metric: 'UCT: a tree of 200,000 actors with 10 branches, traversed',
   parameters: {
     full: { maximumNodes: 200_000, meanSteps: 500, deviationSteps: 100, branches: 10 },
-    quick: { maximumNodes: 4000, meanSteps: 100, deviationSteps: 20, branches: 10 },
+    quick: { maximumNodes: 1500, meanSteps: 100, deviationSteps: 20, branches: 10 },
     tiny: { maximumNodes: 100, meanSteps: 10, deviationSteps: 2, branches: 3 },
   },
   master: Root,
