@@ -69,7 +69,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     super();
     this.#system = system;
     this.#registered = new Registered(system.host, register);
-    this.#links = new NodeLinks(system.host, secret, connection, this);
+    this.#links = new NodeLinks(system.host, secret, connection, {
+      onNode: (description) => this.#onNode(description),
+      onControl: (node) => this.#onControl(node),
+      onControlLost: (node, error) => this.#leave(node, nodeLost(`${node}/main`, error)),
+      onRefused: (error) => void this.emit('refused', error),
+    });
     system.on('contextReplaced', ({ name }) => void this.#onReplaced(name).catch((error) => this.#warn(error)));
     system.on('contextLost', ({ isReplaced }) => {
       if (!isReplaced) this.#describeToAll();
@@ -199,8 +204,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   // ---- what the connections report
 
-  /** @internal */
-  async onNode(description: NodeDescription): Promise<NodeDescription> {
+  async #onNode(description: NodeDescription): Promise<NodeDescription> {
     const { node, contexts, receptionist } = description;
     const own = this.#system.host.systemId;
     if (this.#isClosing) throw new HeddleError('ERR_HEDDLE_CLOSED', `${own} is closing`);
@@ -214,22 +218,11 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     return this.#describe();
   }
 
-  /** @internal */
-  onControl(node: string): void {
+  #onControl(node: string): void {
     // Who dialed says when all connections stand; see `ready`.
     const receptionist = this.#receptionists.get(node);
     if (receptionist === undefined) return;
     this.#attach(node, receptionist);
-  }
-
-  /** @internal */
-  onControlLost(node: string, error: HeddleError): void {
-    this.#leave(node, nodeLost(`${node}/main`, error));
-  }
-
-  /** @internal */
-  onRefused(error: HeddleError): void {
-    this.emit('refused', error);
   }
 
   #attach(node: string, { slot, generation }: NodeDescription['receptionist']): void {
