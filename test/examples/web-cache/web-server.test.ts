@@ -109,9 +109,9 @@ test.serial('a part of a cached file, across its chunks', async (t) => {
 });
 
 test.serial('a file that changes while it is sent is sent as it was, and anew to the next', async (t) => {
-  const before = patternOf(1, 8 * kib * kib);
-  const after = patternOf(2, 8 * kib * kib);
-  const { server, write } = await startSite(t, { 'a.bin': before }, { memoryBytes: 64 * kib * kib, revalidateMs: 0 });
+  const before = patternOf(1, 16 * kib * kib);
+  const after = patternOf(2, 16 * kib * kib);
+  const { server, write } = await startSite(t, { 'a.bin': before }, { memoryBytes: 80 * kib * kib, revalidateMs: 0 });
   const slow = await RawClient.connect(t, server.port);
   slow.socket.pause();
   slow.send('GET /a.bin HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -147,7 +147,7 @@ test.serial('a cached file that is removed is missing soon', async (t) => {
 });
 
 test("the date in the head is today's, while it is read a copy of the head has it", async (t) => {
-  const { server } = await startSite(t, { 'a.bin': patternOf(1, 8 * kib * kib) }, { memoryBytes: 64 * kib * kib });
+  const { server } = await startSite(t, { 'a.bin': patternOf(1, 16 * kib * kib) }, { memoryBytes: 80 * kib * kib });
   const slow = await RawClient.connect(t, server.port);
   slow.socket.pause();
   slow.send('GET /a.bin HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -167,7 +167,7 @@ test("the date in the head is today's, while it is read a copy of the head has i
 });
 
 test.serial('a client that dies in the middle leaves nothing behind', async (t) => {
-  const { server } = await startSite(t, { 'a.bin': patternOf(1, 8 * kib * kib) }, { memoryBytes: 64 * kib * kib });
+  const { server } = await startSite(t, { 'a.bin': patternOf(1, 16 * kib * kib) }, { memoryBytes: 80 * kib * kib });
   const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.connect(t, server.port)));
   for (const client of clients) {
     client.socket.pause();
