@@ -31,7 +31,7 @@ function adviceFor({ code, message, url }: { code?: unknown; message?: unknown; 
       if (/"\.[cm]?ts"/.test(String(message))) {
         return (
           `Node.js ${process.version} does not run TypeScript by itself: use 22.18 or newer (of 23: 23.6), compile it to ` +
-          'JavaScript first, or start the program with a loader, node --import tsx'
+          'JavaScript first, or start the program with a loader that serves worker threads as well (docs/modules.md has one)'
         );
       }
       return /"\.[jt]sx"/.test(String(message)) ? 'Node.js runs no JSX: compile it to JavaScript first' : undefined;
