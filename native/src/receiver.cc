@@ -35,10 +35,12 @@ void Worker::SetHandler(unsigned id, ucp_am_recv_callback_t callback) {
   if (status != UCS_OK) throw UcxError(status, "UCX does not take a handler of active messages");
 }
 
-/** The open endpoint that a message is for; null for what came too late, or from somebody who was not told the number. */
-Endpoint* Worker::ReceiverOf(const void* header, size_t header_length) {
+/** The open endpoint that a message is for, and the message's number. UCX aligns headers to nothing: they are copied out.
+ * Null for what came too late, or from somebody who was not told the number. */
+Endpoint* Worker::ReceiverOf(const void* header, size_t header_length, uint32_t* number) {
   MessageHeader message;
   if (!ReadHeader(header, header_length, &message)) return nullptr;
+  *number = message.number;
   Endpoint* endpoint = FindEndpoint(static_cast<int32_t>(message.receiver));
   if (endpoint == nullptr || endpoint->state != EndpointState::kOpen || !endpoint->has_received_hello) return nullptr;
   return message.nonce == endpoint->local_nonce ? endpoint : nullptr;
@@ -50,13 +52,13 @@ void Worker::Violate(Endpoint* endpoint, Violation violation) {
 
 ucs_status_t Worker::OnFrame(const void* header, size_t header_length, void* data, size_t length,
                              const ucp_am_recv_param_t* param) {
-  Endpoint* endpoint = ReceiverOf(header, header_length);
+  uint32_t sequence = 0;
+  Endpoint* endpoint = ReceiverOf(header, header_length, &sequence);
   if (endpoint == nullptr) return UCS_OK;
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) != 0 || length == 0 || length > kMaximumFrameBytes) {
     Violate(endpoint, Violation::kFrameTooLarge);
     return UCS_OK;
   }
-  const uint32_t sequence = static_cast<const MessageHeader*>(header)->number;
   ucs_status_t status = UCS_OK;
   if (sequence != endpoint->expected_sequence) {
     const int32_t ahead = static_cast<int32_t>(sequence - endpoint->expected_sequence);
@@ -116,9 +118,9 @@ ucs_status_t Worker::OnHello(const void* header, size_t header_length, void* dat
 
 ucs_status_t Worker::OnTransfer(const void* header, size_t header_length, void* data, size_t length,
                                 const ucp_am_recv_param_t* param) {
-  Endpoint* endpoint = ReceiverOf(header, header_length);
+  uint32_t transfer = 0;
+  Endpoint* endpoint = ReceiverOf(header, header_length, &transfer);
   if (endpoint == nullptr) return UCS_OK;
-  const uint32_t transfer = static_cast<const MessageHeader*>(header)->number;
   if ((param->recv_attr & UCP_AM_RECV_ATTR_FLAG_RNDV) == 0) {
     Violate(endpoint, Violation::kTransferLength);
     return UCS_OK;

@@ -106,7 +106,7 @@ class Worker {
   ucs_status_t OnFrame(const void* header, size_t header_length, void* data, size_t length, const ucp_am_recv_param_t* param);
   ucs_status_t OnHello(const void* header, size_t header_length, void* data, size_t length, const ucp_am_recv_param_t* param);
   ucs_status_t OnTransfer(const void* header, size_t header_length, void* data, size_t length, const ucp_am_recv_param_t* param);
-  Endpoint* ReceiverOf(const void* header, size_t header_length);
+  Endpoint* ReceiverOf(const void* header, size_t header_length, uint32_t* number);
   void Discard(Endpoint* endpoint, uint32_t transfer);
   void ReceiveTransfer(Endpoint* endpoint, Operation* operation, const OfferedTransfer& offer);
   void Violate(Endpoint* endpoint, Violation violation);

@@ -46,8 +46,10 @@ export interface Binding {
   ) => NativeWorker;
 }
 
-/** The package's folder, seen from dist/src/transports/rdma. */
-const bindingPath = fileURLToPath(new URL('../../../../native/build/Release/heddle_rdma.node', import.meta.url));
+/** Seen from dist/src/transports/rdma. The environment can name another build: that with sanitizers, say. */
+const bindingPath =
+  process.env.HEDDLE_RDMA_BINDING ??
+  fileURLToPath(new URL('../../../../native/build/Release/heddle_rdma.node', import.meta.url));
 const installUcx = 'apt-get install libucx-dev g++ make python3';
 const buildBinding = 'npm run build:native';
 
