@@ -1,6 +1,7 @@
 /**
  * Run by the verbs lab in each of two guests: guest 0 serves, guest 1 asks and looks at what comes. Any two hosts will do:
- * GUEST is 0 or 1, IP this host's address, PEER the other one's, and INTERFACE what guest 0 takes down and up again.
+ * GUEST is 0 or 1, IP this host's address, PEER the other one's, INTERFACE where guest 0 lets nothing out for a
+ * while, and NETEM how it treats packets otherwise.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
@@ -11,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Connection, type Context, createNode, HeddleError, type RegionHandle } from '../../src/index.js';
 
-const { GUEST, IP, PEER, INTERFACE = 'eth0' } = process.env;
+const { GUEST, IP, PEER, INTERFACE = 'eth0', NETEM = '' } = process.env;
 const servicePort = 7000;
 const controlPort = 7999;
 const serviceUri = `rdma://${GUEST === '0' ? IP : PEER}:${servicePort}`;
@@ -50,6 +51,11 @@ async function serve(): Promise<void> {
   console.log(`listening ${server.uri}`);
 }
 
+/** What becomes of the packets that leave. */
+function traffic(...discipline: string[]): void {
+  execFileSync('tc', ['qdisc', 'replace', 'dev', INTERFACE, 'root', ...discipline]);
+}
+
 /** Does what guest 1 asks for, until it says that this is all. */
 async function supervise(): Promise<void> {
   let service: ChildProcess | undefined;
@@ -66,10 +72,13 @@ async function supervise(): Promise<void> {
       service!.kill('SIGKILL');
       await exited;
     },
-    // No FIN, no RST, no packet: as if the host had lost its power, for longer than keepalive waits.
+    // No FIN, no RST, no packet leaves: as if the host had lost its power, for longer than keepalive waits.
     silence: async () => {
-      setTimeout(() => execFileSync('ip', ['link', 'set', INTERFACE, 'down']), 500);
-      setTimeout(() => execFileSync('ip', ['link', 'set', INTERFACE, 'up']), 12_000);
+      setTimeout(() => traffic('netem', 'loss', '100%'), 500);
+      setTimeout(
+        () => (NETEM === '' ? traffic('pfifo') : traffic('netem', 'limit', '10000', ...NETEM.split(' '))),
+        12_000,
+      );
     },
     end: async () => {
       service?.kill('SIGKILL');

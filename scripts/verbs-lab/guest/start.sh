@@ -42,13 +42,13 @@ for ((try = 0; try < 200; try++)); do grep -q ACTIVE $state 2>/dev/null && break
 grep -q ACTIVE $state || fail "$DEVICE does not become active"
 # An address that is being checked for duplicates cannot be bound to.
 for ((try = 0; try < 60; try++)); do ip -6 addr show dev $INTERFACE | grep -q tentative || break; sleep .1; done
-export GUEST GUESTS IP PEER DEVICE INTERFACE
+export GUEST GUESTS IP PEER DEVICE INTERFACE NETEM
 lab-barrier up || fail "the other guest did not come up"
 if [ "$GUESTS" = 2 ]; then
   for ((try = 0; try < 100; try++)); do ping -c1 -W1 $PEER >/dev/null 2>&1 && break; done
 fi
+modprobe sch_netem || fail "no sch_netem"
 if [ -n "$NETEM" ]; then
-  modprobe sch_netem
   tc qdisc add dev $INTERFACE root netem limit 10000 $NETEM || fail "tc netem $NETEM"
 fi
 counters before
