@@ -14,7 +14,7 @@ import { startMemoryServer } from './start-memory-server.js';
 const words = process.argv.slice(2);
 if (words.includes('--help')) {
   console.log(
-    'npm run example -- cluster-memory [uri]   tcp://127.0.0.1:0 (two processes), shm://memory (two threads)',
+    'npm run example -- cluster-memory [uri]   tcp://127.0.0.1:0 or rdma://... (processes), shm://memory (threads)',
   );
   process.exit();
 }
@@ -36,7 +36,8 @@ async function inTwoProcesses(): Promise<SortReport> {
   const started = await Promise.race([once(child, 'message'), ended.then(() => undefined)]);
   if (started === undefined) throw new Error('the server could not start');
   const [{ uri: serverUri }] = started;
-  const node = createNode();
+  // Over rdma both sides have to ask for one-sided operations.
+  const node = createNode({ contextOptions: { rdmaOneSided: uri.startsWith('rdma:') } });
   const report = await runSort(node.context, { ...sort, uri: serverUri }, () => child.send('shutdown'));
   await ended;
   await node.close();

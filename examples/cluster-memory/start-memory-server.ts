@@ -7,7 +7,9 @@ export async function startMemoryServer(options: MemoryServerOptions): Promise<{
   readonly system: ActorSystem;
   close(): Promise<void>;
 }> {
-  const system = await createSystem({ contexts: [{ name: 'disk' }] });
+  // Over rdma one-sided operations have to be asked for: they are for hosts that trust each other.
+  const rdmaOneSided = options.uri.startsWith('rdma:');
+  const system = await createSystem({ contexts: [{ name: 'disk' }], contextOptions: { rdmaOneSided } });
   try {
     const server = await MemoryServer.start(system, options);
     return {

@@ -65,6 +65,9 @@ export class MemoryBench {
     } finally {
       await Promise.all(bench.#pagers.map((pager) => pager.close()));
       await server.close();
+      // Memory that a wire reaches is held for as long as that wire may use it: until its link is closed.
+      const deadlineMs = Date.now() + 10_000;
+      while (context.memory.buffersHeld > 0 && Date.now() < deadlineMs) await turn();
       const left = { clients: server.clients, buffersHeld: context.memory.buffersHeld };
       await close();
       clearInterval(hold);
