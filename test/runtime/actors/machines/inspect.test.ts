@@ -38,6 +38,7 @@ for (const on of ['here', 'worker-1']) {
     const read: Read[] = [];
     const { system } = await testSystem(t, {
       contexts: on === 'here' ? 0 : 1,
+      askTimeoutMs: 60_000,
       inspect: { next: (event) => void read.push(readAsInspector(event)) },
     });
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
@@ -73,7 +74,7 @@ for (const on of ['here', 'worker-1']) {
 }
 
 test('an inspector that comes late learns of the machines that run, can send to them, and can leave', async (t) => {
-  const { system, failures } = await testSystem(t, { contexts: 1 });
+  const { system, failures } = await testSystem(t, { contexts: 1, askTimeoutMs: 60_000 });
   const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on: 'worker-1' });
   await parcel.ask('pack', { items: 2 });
   const seen: InspectionEvent[] = [];

@@ -38,7 +38,7 @@ export async function typesHold(system: ActorSystem, parcel: RefOf<typeof Parcel
 
 for (const on of ['here', 'worker-1']) {
   test(`events go in by tell and ask, the reply is the state, ${on}`, async (t) => {
-    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
     t.like(await currentState(parcel), { status: 'active', value: 'empty', context: { to: 'Rome' } });
     parcel.tell('pack', { items: 2 });
@@ -52,7 +52,7 @@ for (const on of ['here', 'worker-1']) {
   });
 
   test(`invoked promises and callbacks work, ${on}`, async (t) => {
-    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
     parcel.tell('pack', { items: 4 });
     t.is((await parcel.ask('weigh')).value, 'weighing');
@@ -61,7 +61,7 @@ for (const on of ['here', 'worker-1']) {
   });
 
   test(`an error of the machine is the supervisor's: a restart begins anew, ${on}`, async (t) => {
-    const { system, failures } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system, failures } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(Parcel, { to: 'Rome', items: 1 }, { on });
     parcel.tell('pack', { items: 4 });
     await t.throwsAsync(parcel.ask('lose'), { message: /the parcel is lost/ });
@@ -79,7 +79,7 @@ for (const on of ['here', 'worker-1']) {
   });
 
   test(`with persistence a restart goes on where the machine was, ${on}`, async (t) => {
-    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(KeptParcel, { to: `Oslo ${on}` }, { on });
     parcel.tell('pack', { items: 4 });
     await t.throwsAsync(parcel.ask('lose'), { message: /the parcel is lost/ });

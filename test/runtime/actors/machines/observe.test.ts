@@ -7,7 +7,7 @@ type ParcelState = MachineState<typeof parcelMachine>;
 
 for (const on of ['here', 'worker-1']) {
   test(`an observer is told the first state, the changes and the end, ${on}`, async (t) => {
-    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
     const seen: string[] = [];
     observe(parcel, {
@@ -26,7 +26,7 @@ for (const on of ['here', 'worker-1']) {
   });
 
   test(`unsubscribe ends it at once, ${on}`, async (t) => {
-    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
     const seen: string[] = [];
     const first = observe(parcel, ({ value }) => void seen.push(String(value)));
@@ -46,7 +46,7 @@ for (const on of ['here', 'worker-1']) {
   });
 
   test(`a slow observer gets the newest states, and is told how many it missed, ${on}`, async (t) => {
-    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
     const seen: [number, number][] = [];
     let goOn: () => void = () => {};
@@ -76,7 +76,7 @@ for (const on of ['here', 'worker-1']) {
   });
 
   test(`a restart is one more state, ${on}`, async (t) => {
-    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs: 60_000 });
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
     const seen: string[] = [];
     observe(parcel, {
@@ -94,7 +94,7 @@ for (const on of ['here', 'worker-1']) {
 }
 
 test('whoever observes an actor that has gone is told so', async (t) => {
-  const { system } = await testSystem(t, { contexts: 1 });
+  const { system } = await testSystem(t, { contexts: 1, askTimeoutMs: 60_000 });
   for (const on of ['here', 'worker-1']) {
     const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on });
     await system.stop(parcel);
@@ -119,7 +119,7 @@ test('an observer that throws is reported, and is told what follows', async (t) 
 });
 
 test('states that cannot travel are an error of who observes from elsewhere', async (t) => {
-  const { system } = await testSystem(t, { contexts: 1 });
+  const { system } = await testSystem(t, { contexts: 1, askTimeoutMs: 60_000 });
   const secret = await system.spawn(Secret, undefined, { on: 'worker-1' });
   const error = await new Promise((resolve) => observe(secret, { error: resolve }));
   t.is((error as { code: string }).code, 'ERR_HEDDLE_CODEC');
@@ -128,7 +128,7 @@ test('states that cannot travel are an error of who observes from elsewhere', as
 });
 
 test('actors observe, too, until they restart or stop', async (t) => {
-  const { system } = await testSystem(t, { contexts: 2 });
+  const { system } = await testSystem(t, { contexts: 2, askTimeoutMs: 60_000 });
   const parcel = await system.spawn(Parcel, { to: 'Rome' }, { on: 'worker-1' });
   const onlooker = await system.spawn(Onlooker, undefined, { on: 'worker-2' });
   await onlooker.ask('watch', parcel);

@@ -41,9 +41,12 @@ export async function typesHold(system: ActorSystem, ref: RefOf<typeof LibraryAc
   return [count, isOpen, now, text];
 }
 
+/** However busy the machine is. */
+const askTimeoutMs = 60_000;
+
 for (const on of ['here', 'worker-1']) {
   const setUp = async (t: Parameters<typeof testSystem>[0]) => {
-    const { system, failures } = await testSystem(t, { contexts: on === 'here' ? 0 : 1 });
+    const { system, failures } = await testSystem(t, { contexts: on === 'here' ? 0 : 1, askTimeoutMs });
     const ref = await system.spawn(LibraryActor, { name: 'main street' }, { on });
     const doors = await system.spawn(Doorkeeper, undefined, { on });
     return { system, failures, ref, doors, library: wrap(ref) };
@@ -184,7 +187,7 @@ for (const on of ['here', 'worker-1']) {
 }
 
 test('what cannot be sent is an error of the call', async (t) => {
-  const { system } = await testSystem(t, { contexts: 1 });
+  const { system } = await testSystem(t, { contexts: 1, askTimeoutMs });
   const library = wrap(await system.spawn(LibraryActor, { name: 'far' }, { on: 'worker-1' }));
   await t.throwsAsync(library.unsendable(), { code: 'ERR_HEDDLE_CODEC' });
   const loose = library as unknown as { add(what: unknown): Promise<unknown> };
@@ -196,7 +199,7 @@ test('what cannot be sent is an error of the call', async (t) => {
 });
 
 test('actors use proxies, too: these end with their state', async (t) => {
-  const { system } = await testSystem(t, { contexts: 2 });
+  const { system } = await testSystem(t, { contexts: 2, askTimeoutMs });
   const ref = await system.spawn(LibraryActor, { name: 'far' }, { on: 'worker-1' });
   const patron = await system.spawn(Patron, { library: ref }, { on: 'worker-2' });
   t.is(await patron.ask('add', 'Dune'), 1);
@@ -211,7 +214,7 @@ test('actors use proxies, too: these end with their state', async (t) => {
 });
 
 test('a context that is lost rejects calls; callbacks that it had are let go of', async (t) => {
-  const { system } = await testSystem(t, { contexts: 1, restartContexts: false });
+  const { system } = await testSystem(t, { contexts: 1, restartContexts: false, askTimeoutMs });
   const library = wrap(await system.spawn(LibraryActor, { name: 'far' }, { on: 'worker-1' }));
   let finalized = 0;
   await library.subscribe(
@@ -231,7 +234,7 @@ test('a context that is lost rejects calls; callbacks that it had are let go of'
 test('the garbage collector lets go of proxies', async (t) => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  const { system } = await testSystem(t, { contexts: 1 });
+  const { system } = await testSystem(t, { contexts: 1, askTimeoutMs });
   const ref = await system.spawn(LibraryActor, { name: 'collected' }, { on: 'worker-1' });
   const library = wrap(ref);
   await (async () => {
