@@ -22,6 +22,7 @@ export async function typesHold(actor: ActorContext) {
   return [squared, hash, later, text];
 }
 
+// One after the other: each has threads of its own, and a small machine has few cores for them.
 const timeoutMs = 60_000;
 
 for (const on of ['here', 'worker-1']) {
@@ -34,7 +35,7 @@ for (const on of ['here', 'worker-1']) {
     return { system, failures, offloader: await system.spawn(Offloader, undefined, { on }) };
   };
 
-  test(`functions run on other threads, with arguments and results, ${on}`, async (t) => {
+  test.serial(`functions run on other threads, with arguments and results, ${on}`, async (t) => {
     const { offloader } = await setUp(t);
     t.is(await offloader.ask('square', 12), 144);
     const [here, there] = await offloader.ask('threads');
@@ -46,7 +47,7 @@ for (const on of ['here', 'worker-1']) {
     t.is(await offloader.ask('pending'), 0);
   });
 
-  test(`errors come across, and no failure harms the pool, ${on}`, async (t) => {
+  test.serial(`errors come across, and no failure harms the pool, ${on}`, async (t) => {
     const { offloader } = await setUp(t, { maximumThreads: 1, resourceLimits: { maxOldGenerationSizeMb: 32 } });
     const error = await t.throwsAsync<RemoteError>(offloader.ask('fail', 'on purpose'));
     t.regex(String(error?.message), /on purpose/);
@@ -59,7 +60,7 @@ for (const on of ['here', 'worker-1']) {
     t.is(await offloader.ask('square', 3), 9);
   });
 
-  test(`a signal ends what runs and what waits, ${on}`, async (t) => {
+  test.serial(`a signal ends what runs and what waits, ${on}`, async (t) => {
     const { offloader } = await setUp(t, { maximumThreads: 1 });
     const results = offloader.ask('manyForever', 3);
     await until(async () => (await offloader.ask('pending')) === 3);
@@ -72,7 +73,7 @@ for (const on of ['here', 'worker-1']) {
     await until(async () => (await offloader.ask('pending')) === 0);
   });
 
-  test(`the queue has a bound, ${on}`, async (t) => {
+  test.serial(`the queue has a bound, ${on}`, async (t) => {
     const { system, offloader } = await setUp(t, { maximumThreads: 1, queueCapacity: 1 });
     const results = offloader.ask('manyForever', 4);
     await until(async () => (await offloader.ask('pending')) === 2);
@@ -87,7 +88,7 @@ for (const on of ['here', 'worker-1']) {
     ]);
   });
 
-  test(`a stop or a restart of the actor ends what it has offloaded, ${on}`, async (t) => {
+  test.serial(`a stop or a restart of the actor ends what it has offloaded, ${on}`, async (t) => {
     const { system, offloader, failures } = await setUp(t, { maximumThreads: 1 });
     const other = await system.spawn(Offloader, undefined, { on });
     for (const end of ['restart', 'stop']) {
@@ -102,7 +103,7 @@ for (const on of ['here', 'worker-1']) {
   });
 }
 
-test('a context goes on while functions run', async (t) => {
+test.serial('a context goes on while functions run', async (t) => {
   const { system } = await testSystem(t, { offload: { maximumThreads: 1 } });
   const offloader = system.spawnHere(Offloader);
   const flag = await offloader.ask('begun', undefined, { timeoutMs });
@@ -111,7 +112,7 @@ test('a context goes on while functions run', async (t) => {
   t.is(await offloader.ask('pending'), 1);
 });
 
-test('close ends functions that run', async (t) => {
+test.serial('close ends functions that run', async (t) => {
   const system = await createSystem({ contexts: 1 });
   const hold = setInterval(() => {}, 60_000);
   t.teardown(() => clearInterval(hold));
@@ -128,14 +129,14 @@ test('close ends functions that run', async (t) => {
   t.is(Atomics.load(flag!, 1), after);
 });
 
-test('a process that has offloaded ends by itself', async (t) => {
+test.serial('a process that has offloaded ends by itself', async (t) => {
   const { exitCode, stdout, stderr } = await runProgram('dist/test/runtime/actors/fixtures/offload-process.js');
   t.is(stderr, '');
   t.is(stdout, 'here: 144\nworker-1: 144\n');
   t.is(exitCode, 0);
 });
 
-test('definitions and options are checked', async (t) => {
+test.serial('definitions and options are checked', async (t) => {
   t.throws(() => defineFunctions('nowhere', {}), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   t.throws(() => defineFunctions(work.module, {}), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   // @ts-expect-error no function
