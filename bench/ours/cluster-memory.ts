@@ -10,7 +10,7 @@ import { PagingLoad, type PagingOptions, pageBytes, pages } from '../harness/pag
 import { type Role, type Roles, startProcess } from '../harness/role.js';
 
 interface ClusterMemoryOptions extends PagingOptions {
-  readonly transport: 'shm' | 'tcp';
+  readonly transport: 'shm' | 'tcp' | 'rdma';
 }
 
 function serverOptions(uri: string, folder: string) {
@@ -37,15 +37,16 @@ export default async function main(context: Context, { uri, port }: { uri: strin
 }
 
 /** Server and client are two processes. */
-function overTcp(options: ClusterMemoryOptions) {
+function overWire(options: ClusterMemoryOptions) {
   let folder: string;
   let server: Role;
   let load: PagingLoad;
   return {
     setup: async () => {
       folder = await mkdtemp(join(tmpdir(), 'bench-memory-'));
-      server = await startProcess(import.meta.url, 'server', { folder });
-      load = await openLoad(createNode().context, await server.call<string>('uri'));
+      server = await startProcess(import.meta.url, 'server', { folder, uri: `${options.transport}://127.0.0.1:0` });
+      const node = createNode({ contextOptions: { rdmaOneSided: options.transport === 'rdma' } });
+      load = await openLoad(node.context, await server.call<string>('uri'));
     },
     run: (budgetMs: number) => load.run(budgetMs, options),
     teardown: async () => {
@@ -88,9 +89,9 @@ function overShm(options: ClusterMemoryOptions) {
 }
 
 export const roles: Roles = {
-  side: (options: ClusterMemoryOptions) => (options.transport === 'shm' ? overShm(options) : overTcp(options)),
-  server: async ({ folder }: { folder: string }) => {
-    const { server } = await startMemoryServer(serverOptions('tcp://127.0.0.1:0', folder));
+  side: (options: ClusterMemoryOptions) => (options.transport === 'shm' ? overShm(options) : overWire(options)),
+  server: async ({ folder, uri }: { folder: string; uri: string }) => {
+    const { server } = await startMemoryServer(serverOptions(uri, folder));
     return { uri: () => server.uri };
   },
 };

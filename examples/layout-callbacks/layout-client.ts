@@ -19,10 +19,10 @@ export interface LayoutClientOptions {
 }
 
 /**
- * Operations after which the event loop has its chance: a program that finds everything in the cache would never let it
+ * Operations, about a millisecond of them, after which the event loop has its chance: a program that finds everything in the cache would never let it
  * come, and with it no recall.
  */
-const operationsPerYield = 32;
+const operationsPerYield = 256;
 
 /** A request for a layout that has not been answered. */
 interface Arrival {

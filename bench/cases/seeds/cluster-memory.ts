@@ -1,15 +1,28 @@
 /** examples/cluster-memory beside Redis and a file: the time that one page of 4 KiB takes. */
+import { existsSync } from 'node:fs';
 import { type Benchmark, ratioGoal, type Side } from '../../harness/benchmark.js';
 import type { PagingOptions } from '../../harness/paging.js';
 import { processSide } from '../../harness/process-side.js';
 import { redisRequirement } from '../../peers/redis-server.js';
 
+type Transport = 'shm' | 'tcp' | 'rdma';
+
+const native = {
+  name: 'the native part of rdma:// (npm run build:native)',
+  isThere: () => existsSync(new URL('../../../../native/build/Release/heddle_rdma.node', import.meta.url)),
+};
+const where: Record<Transport, string> = {
+  shm: 'another thread',
+  tcp: 'another process, by TCP',
+  rdma: 'another process, by one-sided operations of UCX over loopback TCP',
+};
 const runMs = { full: 1500, quick: 700 };
 const rounds = { full: 7, quick: 3 };
 
-function ours(name: string, transport: 'shm' | 'tcp', options: PagingOptions): Side {
+function ours(name: string, transport: Transport, options: PagingOptions): Side {
   const module = new URL('../../ours/cluster-memory.js', import.meta.url);
-  return processSide({ name, module, options: { ...options, transport } });
+  const needs = transport === 'rdma' ? [native] : [];
+  return processSide({ name, module, options: { ...options, transport }, needs });
 }
 
 function redis(options: PagingOptions): Side {
@@ -25,12 +38,11 @@ function file(name: string, reads: 'cached' | 'direct', options: PagingOptions):
   });
 }
 
-function pageIn(id: string, transport: 'shm' | 'tcp', result: 'in-p50' | 'in-p99'): Benchmark {
+function pageIn(id: string, transport: Transport, result: 'in-p50' | 'in-p99'): Benchmark {
   const options = { result };
-  const where = transport === 'shm' ? 'another thread' : 'another process, by TCP';
   return {
     id,
-    metric: `${result === 'in-p50' ? 'p50' : 'p99'} of a page-in of 4 KiB from ${where}`,
+    metric: `${result === 'in-p50' ? 'p50' : 'p99'} of a page-in of 4 KiB from ${where[transport]}`,
     unit: 'µs',
     higherIsBetter: false,
     ours: ours('heddle cluster-memory', transport, options),
@@ -47,6 +59,7 @@ function pageIn(id: string, transport: 'shm' | 'tcp', result: 'in-p50' | 'in-p99
 export const clusterMemoryIn = pageIn('seeds/cluster-memory-in', 'tcp', 'in-p50');
 export const clusterMemoryInP99 = pageIn('seeds/cluster-memory-in-p99', 'tcp', 'in-p99');
 export const clusterMemoryInShm = pageIn('seeds/cluster-memory-in-shm', 'shm', 'in-p50');
+export const clusterMemoryInRdma = pageIn('seeds/cluster-memory-in-rdma', 'rdma', 'in-p50');
 export const clusterMemoryInShmP99 = pageIn('seeds/cluster-memory-in-shm-p99', 'shm', 'in-p99');
 
 const out = { result: 'out-p50' } as const;

@@ -3,6 +3,7 @@ import type { Benchmark } from '../../harness/benchmark.js';
 import {
   clusterMemoryIn,
   clusterMemoryInP99,
+  clusterMemoryInRdma,
   clusterMemoryInShm,
   clusterMemoryInShmP99,
   clusterMemoryOut,
@@ -20,6 +21,7 @@ export const seedBenchmarks: readonly Benchmark[] = [
   rdmaHttpdCpu,
   clusterMemoryIn,
   clusterMemoryInP99,
+  clusterMemoryInRdma,
   clusterMemoryInShm,
   clusterMemoryInShmP99,
   clusterMemoryOut,
