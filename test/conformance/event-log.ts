@@ -9,11 +9,22 @@ export interface LogEntry {
 
 /** What happened, in order. */
 export class EventLog {
-  readonly entries: LogEntry[] = [];
+  readonly #entries: LogEntry[] = [];
   readonly #watchers = new Set<() => void>();
+  readonly #takeIn: () => void;
+
+  /** `takeIn` is called before the log is read: it adds what has arrived, and what the event loop has not brought yet. */
+  constructor(takeIn: () => void = () => {}) {
+    this.#takeIn = takeIn;
+  }
+
+  get entries(): readonly LogEntry[] {
+    this.#takeIn();
+    return this.#entries;
+  }
 
   add(entry: LogEntry): void {
-    this.entries.push(entry);
+    this.#entries.push(entry);
     for (const watcher of [...this.#watchers]) watcher();
   }
 
