@@ -1,0 +1,40 @@
+import { readdirSync } from 'node:fs';
+import test from 'ava';
+import { createNode } from '../../../src/index.js';
+
+const warmUpCycles = 50;
+const cycles = Number(process.env.HEDDLE_CYCLES ?? 150);
+/** What the heap, the kernel's buffers and UCX's own pools may differ by, for reasons of their own. */
+const descriptorSlack = 30;
+const bytesPerCycle = 16 * 1024;
+
+test('connections that come and go leave no descriptors and no memory behind', async (t) => {
+  t.timeout(600_000);
+  const service = createNode();
+  const server = await service.context.listen('rdma://127.0.0.1:0', {
+    onRequest: (message) => message.takeBuffer() ?? message.value,
+  });
+  const client = createNode({ contextOptions: { linkLingerMs: 0 } });
+  const cycle = async () => {
+    const connection = await client.context.connect(server.uri);
+    const response = await connection.request(client.context.allocate(100_000));
+    response.release();
+    await connection.close();
+    // A link without connections closes at once here: the next cycle makes another.
+    while (client.context.statistics.linksOpen > 0) await new Promise((resolve) => setImmediate(resolve));
+  };
+  for (let number = 0; number < warmUpCycles; number++) await cycle();
+  const before = { descriptors: countDescriptors(), bytes: process.memoryUsage.rss() };
+  for (let number = 0; number < cycles; number++) await cycle();
+  const after = { descriptors: countDescriptors(), bytes: process.memoryUsage.rss() };
+  t.log(`${cycles} cycles: ${JSON.stringify({ before, after })}`);
+  t.true(after.descriptors <= before.descriptors + descriptorSlack, JSON.stringify({ before, after }));
+  t.true(after.bytes <= before.bytes + 32 * 1024 * 1024 + cycles * bytesPerCycle, JSON.stringify({ before, after }));
+  await client.close();
+  await service.close();
+  t.is(client.context.memory.buffersHeld + service.context.memory.buffersHeld, 0);
+});
+
+function countDescriptors(): number {
+  return readdirSync('/proc/self/fd').length;
+}
