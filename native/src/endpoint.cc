@@ -58,6 +58,7 @@ int32_t Worker::Connect(const sockaddr* address, socklen_t length) {
   params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER;
   params.sockaddr.addr = address;
   params.sockaddr.addrlen = length;
+  const std::lock_guard<std::mutex> lock(DescriptorsMutex());
   return Open(&params)->id;
 }
 
@@ -176,7 +177,9 @@ void Worker::CloseEverything() noexcept {
   for (size_t id = 0; id < listeners_.size(); ++id) CloseListener(static_cast<int32_t>(id));
   for (Waiting& waiting : backlog_) Drop(&waiting.bytes);
   backlog_.clear();
-  for (const auto& endpoint : endpoints_) BeginClose(endpoint.get());
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->state == EndpointState::kOpen || endpoint->state == EndpointState::kFailed) CloseNow(endpoint.get());
+  }
   const auto deadline = std::chrono::steady_clock::now() + kEndTimeout;
   const auto is_busy = [this] {
     for (const auto& endpoint : endpoints_) {

@@ -70,13 +70,29 @@ size_t Worker::Submit(size_t count) {
 
 bool Worker::Arm() { return backlog_.empty() && ucx().ucp_worker_arm(handle_) == UCS_OK; }
 
+/**
+ * UCX notes events that it cannot handle at once by their descriptors, and aborts when a descriptor has become another
+ * worker's by the time it looks. So it looks right after a close, and no worker of
+ * another thread connects in between.
+ */
+void Worker::CloseNow(Endpoint* endpoint) {
+  const std::lock_guard<std::mutex> lock(DescriptorsMutex());
+  BeginClose(endpoint);
+  ucx().ucp_worker_progress(handle_);
+}
+
+std::mutex& Worker::DescriptorsMutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 // ---- operations
 
 void Worker::Start(const Submission& submission) {
   Endpoint* endpoint = FindEndpoint(submission.endpoint);
   const auto kind = static_cast<SubmissionKind>(submission.kind);
   if (kind == SubmissionKind::kClose) {
-    if (endpoint != nullptr) BeginClose(endpoint);
+    if (endpoint != nullptr) CloseNow(endpoint);
     return;
   }
   if (kind == SubmissionKind::kDiscard) {

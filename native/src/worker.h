@@ -5,6 +5,7 @@
 #include <deque>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -88,6 +89,9 @@ class Worker {
   void OnConnectionRequest(Listener* listener, ucp_conn_request_h request);
   void OnEndpointError(Endpoint* endpoint, ucs_status_t status);
   void BeginClose(Endpoint* endpoint);
+  void CloseNow(Endpoint* endpoint);
+  /** Held while descriptors of endpoints come or go, in whatever thread. */
+  static std::mutex& DescriptorsMutex();
   void OnEndpointClosed(Endpoint* endpoint);
   void DropHeld(Endpoint* endpoint);
   void CloseEverything() noexcept;
