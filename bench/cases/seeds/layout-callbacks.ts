@@ -35,7 +35,7 @@ export const layoutCallbacks = benchmark(
   ratioGoal(5, 10),
 );
 
-/** What layouts are not made for: each count calls somebody back. */
+/** Who has the number counts on for about a millisecond before it hears that it is called back: that is what makes the rate. */
 export const layoutCallbacksContended = benchmark(
   'seeds/layout-callbacks-contended',
   '2 processes that count on one number',
