@@ -338,6 +338,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
 
   /** @internal */
   onWritable(): void {
+    this.keepalive.onRoom();
     this.outbound.pump();
   }
 

@@ -15,6 +15,9 @@ export interface KeepaliveSubject {
  * Finds out that a peer is gone although its wire gave no sign of it. After `keepaliveIdleMs` without any record from the
  * peer it is probed, every `keepaliveIntervalMs`; after `keepaliveProbes` probes without a record of any kind, the link is
  * given up with `ERR_HEDDLE_PEER_SILENT`. Messages pay nothing for it but a counter.
+ *
+ * A full link that gets room is a sign of life, too: the peer has taken what was sent. Without that a probe behind a large
+ * message, on a slow wire, would count as unanswered before it has left.
  */
 export class Keepalive {
   readonly #clock: Clock;
@@ -22,6 +25,7 @@ export class Keepalive {
   #timer: Timer | undefined;
   #seenRecords = 0;
   #probes = 0;
+  #hasRoomCome = false;
   #options: ConnectionOptions | undefined;
 
   constructor(clock: Clock, subject: KeepaliveSubject) {
@@ -45,6 +49,11 @@ export class Keepalive {
     this.#probes = 0;
   }
 
+  /** The link was full, and has room again. */
+  onRoom(): void {
+    this.#hasRoomCome = true;
+  }
+
   #arm(delayMs: number): void {
     this.#timer = this.#clock.setTimer(delayMs, () => this.#look(), true);
   }
@@ -53,8 +62,9 @@ export class Keepalive {
     const options = this.#options;
     if (options === undefined) return;
     const { receivedRecords } = this.#subject.inbound;
-    if (receivedRecords !== this.#seenRecords) {
+    if (receivedRecords !== this.#seenRecords || this.#hasRoomCome) {
       this.#seenRecords = receivedRecords;
+      this.#hasRoomCome = false;
       this.#probes = 0;
       this.#arm(options.keepaliveIdleMs);
       return;
