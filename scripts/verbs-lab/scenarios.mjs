@@ -15,7 +15,6 @@ const rows = [
   'Behaviour 1 establishment: accept*',
   'Behaviour 3 closing: what the other side*',
   'Behaviour 4 receipts: of a request, when its handler has returned*',
-  'Behaviour 9 large messages: sizes around*',
   'Behaviour 10*',
   'Behaviour 11 one-sided: reads and writes*',
   'Behaviour 11 one-sided: atomic operations of many*',

@@ -17,7 +17,12 @@ import type { TestedTransport } from './transports.js';
 
 const peerUrl = new URL('./fixtures/peer.js', import.meta.url);
 /** An emulated machine takes longer: the verbs lab says how long. */
-const testTimeoutMs = Number(process.env.HEDDLE_TEST_TIMEOUT_MS ?? 30_000);
+const givenTimeoutMs = process.env.HEDDLE_TEST_TIMEOUT_MS;
+const testTimeoutMs = Number(givenTimeoutMs ?? 30_000);
+const patience: Partial<ContextOptions> =
+  givenTimeoutMs === undefined
+    ? {}
+    : { connection: { requestTimeoutMs: testTimeoutMs, connectTimeoutMs: testTimeoutMs } };
 
 /** A context on a thread of its own that runs what the test gives it. */
 export class Peer {
@@ -96,7 +101,10 @@ export class Bench {
     this.t = t;
     this.transport = transport;
     const { contextOptions } = transport;
-    this.node = createNode({ ...options, contextOptions: { ...contextOptions, ...options.contextOptions } });
+    this.node = createNode({
+      ...options,
+      contextOptions: { ...patience, ...contextOptions, ...options.contextOptions },
+    });
     // Contexts do not keep the process alive, and ava ends a test when nothing else does.
     const hold = setInterval(() => {}, 60_000);
     t.teardown(async () => {
@@ -117,7 +125,7 @@ export class Bench {
     const handle = await this.node.startContext(peerUrl, {
       data: { port: port2 },
       transferList: [port2],
-      options: { ...this.transport.contextOptions, ...options },
+      options: { ...patience, ...this.transport.contextOptions, ...options },
       startTimeoutMs: testTimeoutMs,
     });
     const peer = new Peer(handle, port1);
