@@ -19,15 +19,13 @@ import { callReceive, callSignalHandler, signals } from './signals.js';
 import { type Directive, supervisionWith } from './supervision.js';
 import { Timers } from './timers.js';
 import type { TerminationReason } from './types.js';
+import { UnderWay } from './under-way.js';
 import type { Watcher } from './watches.js';
 
 /** `suspended`: it failed, and its supervisor has not decided yet. */
 export type CellStatus = 'starting' | 'running' | 'suspended' | 'stopping' | 'stopped';
 
 type Specification = ActorSpecification<unknown, unknown, Handlers<unknown>>;
-
-/** How long a stop waits for handlers that are under way, unless the definition says otherwise. */
-const defaultStopTimeoutMs = 5000;
 
 /**
  * One actor: its state, its mailbox, and its life. Handlers run in the turn of its context, a batch of messages at a
@@ -41,8 +39,6 @@ export class Cell {
   status: CellStatus = 'starting';
   /** Whether the host's run queue holds the cell. */
   isScheduled = false;
-  /** Handlers whose promises are pending. */
-  pendingHandlers = 0;
   /** The handler that runs, or has not resolved yet: for messages to people. */
   lastName: EntryName = '';
   watchers: Map<unknown, Watcher> | undefined;
@@ -61,7 +57,7 @@ export class Cell {
   #isHandling = false;
   #wasStashed = false;
   #onStarted: ((error: unknown) => void) | undefined;
-  #onHandlersDone: (() => void) | undefined;
+  #underWay: UnderWay | undefined;
   #backoff: Timer | undefined;
   #endings: Endings | undefined;
   /** Counts restarts, so that what an earlier incarnation left running changes nothing. */
@@ -110,6 +106,11 @@ export class Cell {
   get endings(): Endings {
     this.#endings ??= new Endings();
     return this.#endings;
+  }
+
+  /** Handlers whose promises are pending. */
+  get pendingHandlers(): number {
+    return this.#underWay === undefined ? 0 : this.#underWay.count;
   }
 
   get isGone(): boolean {
@@ -235,7 +236,8 @@ export class Cell {
 
   #follow(result: PromiseLike<unknown>, origin: Origin | undefined, payload?: unknown): void {
     const incarnation = this.#incarnation;
-    this.pendingHandlers++;
+    this.#underWay ??= new UnderWay();
+    this.#underWay.begin();
     this.host.endTurnSoon();
     result.then(
       (value) => {
@@ -253,8 +255,7 @@ export class Cell {
 
   #finishHandler(incarnation: number): void {
     if (incarnation !== this.#incarnation) return;
-    this.pendingHandlers--;
-    if (this.pendingHandlers === 0) this.#onHandlersDone?.();
+    this.#underWay?.end();
     if (this.inbox.runnable > 0) this.schedule();
   }
 
@@ -385,7 +386,7 @@ export class Cell {
   #restart(): void {
     this.#backoff = undefined;
     this.#incarnation++;
-    this.pendingHandlers = 0;
+    this.#underWay?.forget();
     this.consumers?.restart();
     const incarnation = this.#incarnation;
     this.#wind('restarted', () => {
@@ -404,19 +405,13 @@ export class Cell {
     this.#backoff?.cancel();
     this.#onStarted?.(actorStopped(String(this.ref)));
     this.#onStarted = undefined;
-    if (this.pendingHandlers > 0 && wasRunning) {
-      const finish = () => {
-        timer.cancel();
-        this.#onHandlersDone = undefined;
-        this.#incarnation++;
-        this.#wind(reason, () => this.#terminate(reason));
-      };
-      const timer = this.host.clock.setTimer(this.#specification.stopTimeoutMs ?? defaultStopTimeoutMs, finish);
-      this.#onHandlersDone = finish;
-      return;
-    }
-    this.#incarnation++;
-    this.#wind(reason, () => this.#terminate(reason));
+    const wind = () => {
+      this.#incarnation++;
+      this.#wind(reason, () => this.#terminate(reason));
+    };
+    const underWay = this.#underWay;
+    if (underWay === undefined || underWay.count === 0 || !wasRunning) wind();
+    else underWay.wait(this.host.clock, this.#specification.stopTimeoutMs, wind);
   }
 
   /** Ends what the state has begun: timers, watches, children, and its own `onStop`; then calls `next`. */
