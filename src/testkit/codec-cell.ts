@@ -79,6 +79,10 @@ class CarriedAsk implements Origin {
   replyError(error: unknown): void {
     this.#ask.replyError(readError(describeError(error)));
   }
+
+  abandon(error: HeddleError): void {
+    this.#ask.abandon(error);
+  }
 }
 
 /** A message on its way in, as it would be had it come from another thread. */

@@ -70,6 +70,9 @@ export class ProbeCell extends Cell {
       replyError: (error) => {
         if (this.#open.delete(origin)) origin.replyError(error);
       },
+      abandon: (error) => {
+        if (this.#open.delete(origin)) origin.abandon(error);
+      },
     };
   }
 }

@@ -83,6 +83,11 @@ export abstract class AskOrigin implements Origin {
   abstract reply(value: unknown): void;
   abstract replyError(error: unknown): void;
 
+  abandon(error: HeddleError): void {
+    this.replyError(error);
+    this.cancel(false);
+  }
+
   /** Aborted when nobody waits for the reply any more. Made on first use. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
@@ -102,7 +107,10 @@ export abstract class AskOrigin implements Origin {
 function askGivenUp(isOverdue: boolean): HeddleError {
   return isOverdue
     ? new HeddleError('ERR_HEDDLE_TIMEOUT', 'the deadline of the ask has passed: nobody waits for the reply')
-    : new HeddleError('ERR_HEDDLE_CANCELLED', 'who asked gave it up, or is lost: nobody waits for the reply');
+    : new HeddleError(
+        'ERR_HEDDLE_CANCELLED',
+        'who asked gave it up, or is lost, or the actor was stopped: nobody waits for the reply',
+      );
 }
 
 /** An ask from the actor's own context: the reply goes by reference. */

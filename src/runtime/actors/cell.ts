@@ -237,15 +237,15 @@ export class Cell {
   #follow(result: PromiseLike<unknown>, origin: Origin | undefined, payload?: unknown): void {
     const incarnation = this.#incarnation;
     this.#underWay ??= new UnderWay();
-    this.#underWay.begin();
+    this.#underWay.begin(origin);
     this.host.endTurnSoon();
     result.then(
       (value) => {
-        this.#finishHandler(incarnation);
+        this.#finishHandler(incarnation, origin);
         replyWith(value, origin, payload);
       },
       (error: unknown) => {
-        this.#finishHandler(incarnation);
+        this.#finishHandler(incarnation, origin);
         releasePayload(payload);
         if (incarnation === this.#incarnation) this.#handlerFailed(error, origin);
         else if (origin?.isAsk === true) origin.replyError(errorOf(error));
@@ -253,7 +253,8 @@ export class Cell {
     );
   }
 
-  #finishHandler(incarnation: number): void {
+  #finishHandler(incarnation: number, origin: Origin | undefined): void {
+    this.#underWay?.settle(origin);
     if (incarnation !== this.#incarnation) return;
     this.#underWay?.end();
     if (this.inbox.runnable > 0) this.schedule();
@@ -407,6 +408,7 @@ export class Cell {
     this.#onStarted = undefined;
     const wind = () => {
       this.#incarnation++;
+      this.#underWay?.abandon(actorStopped(String(this.ref)));
       this.#wind(reason, () => this.#terminate(reason));
     };
     const underWay = this.#underWay;

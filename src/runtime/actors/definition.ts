@@ -50,7 +50,10 @@ export interface ActorSpecification<S, A, H> {
   readonly supervision?: SupervisionOptions | undefined;
   /** Handles the next message while a handler's promise is pending. Default: false, one message at a time. */
   readonly isReentrant?: boolean | undefined;
-  /** How long a stop waits for handlers whose promises are pending, in milliseconds. Default: 5000. */
+  /**
+   * How long a stop waits for handlers whose promises are pending, in milliseconds; who asked gets ERR_HEDDLE_ACTOR_STOPPED
+   * then. A stop after a failure does not wait. Default: 5000.
+   */
   readonly stopTimeoutMs?: number | undefined;
   /** Without a message for this long, {@link onReceiveTimeout} is called. Settable by `actor.setReceiveTimeout`. */
   readonly receiveTimeoutMs?: number | undefined;

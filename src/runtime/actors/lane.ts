@@ -102,4 +102,5 @@ export class LaneEnd implements Origin {
 
   reply(): void {}
   replyError(): void {}
+  abandon(): void {}
 }

@@ -1,3 +1,4 @@
+import type { HeddleError } from '../../errors.js';
 import type { Carrier } from './trace-context.js';
 
 /** The name of a message, or the symbol of a signal of the runtime's own. */
@@ -17,6 +18,8 @@ export interface Origin {
   reply(value: unknown): void;
   /** The handler failed, or the message will not be handled. */
   replyError(error: unknown): void;
+  /** The handler is pending, and its actor has gone without it. What it replies all the same is for nobody. */
+  abandon(error: HeddleError): void;
 }
 
 const strideBits = 2;

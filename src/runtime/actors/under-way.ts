@@ -1,15 +1,25 @@
 import type { Clock } from '../../clock.js';
+import type { HeddleError } from '../../errors.js';
+import type { Origin } from './mailbox.js';
 
 /** How long a stop waits for handlers, unless the definition says otherwise. */
 const defaultStopTimeoutMs = 5000;
 
-/** The handlers of one actor whose promises are pending. */
+/** The handlers of one actor whose promises are pending, and who asked for what they give. */
 export class UnderWay {
   count = 0;
+  /** Those of earlier states, too: what they give is a reply still. */
+  readonly #asks = new Set<Origin>();
   #onNone: (() => void) | undefined;
 
-  begin(): void {
+  begin(origin: Origin | undefined): void {
     this.count++;
+    if (origin?.isAsk === true) this.#asks.add(origin);
+  }
+
+  /** A promise has been settled, be it of an earlier state's handler: who asked is about to have the result. */
+  settle(origin: Origin | undefined): void {
+    if (origin?.isAsk === true) this.#asks.delete(origin);
   }
 
   end(): void {
@@ -19,6 +29,13 @@ export class UnderWay {
   /** The actor begins anew: those of before hold up nothing any more. */
   forget(): void {
     this.count = 0;
+  }
+
+  /** Nobody waits for handlers any more: who asked gets the error. */
+  abandon(error: HeddleError): void {
+    const asks = [...this.#asks];
+    this.#asks.clear();
+    for (const ask of asks) ask.abandon(error);
   }
 
   /** Calls back when none is pending, or after so long. */

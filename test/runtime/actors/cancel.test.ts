@@ -1,5 +1,5 @@
 import test from 'ava';
-import { Asker, Patient, Selfish } from './fixtures/cancel.js';
+import { Asker, Fragile, Patient, Selfish } from './fixtures/cancel.js';
 import { Doorkeeper } from './fixtures/doors.js';
 import { testSystem, until } from './support.js';
 
@@ -40,6 +40,39 @@ for (const on of ['here', 'worker-1']) {
     await third;
     t.deepEqual((await patient.ask('news')).begun, ['door', 'told', 'waited for']);
     t.is(system.host.asks.count, 0);
+  });
+
+  test(`an ask that is being handled when its actor is stopped is rejected when the stop waits no longer, ${on}`, async (t) => {
+    const { system, failures } = await testSystem(t, { contexts: 1 });
+    const patient = await system.spawn(Patient, undefined, { on });
+    const doors = await system.spawn(Doorkeeper, undefined, { on });
+    const handled = patient.ask('block', 'stopped', { timeoutMs: 600_000 });
+    await until(async () => (await doors.ask('waiting', 'stopped')) === 1);
+    const rejected = t.throwsAsync(handled, { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    await system.stop(patient);
+    await rejected;
+    // What the handler gives later is for nobody.
+    doors.tell('open', 'stopped');
+    t.is(await doors.ask('waiting', 'stopped'), 0);
+    t.is(system.host.asks.count, 0);
+    t.deepEqual(failures, []);
+  });
+
+  test(`an ask is rejected at once when its actor is stopped for another message's failure, ${on}`, async (t) => {
+    const { system } = await testSystem(t, { contexts: 1, supervision: { decide: () => 'stop' } });
+    const fragile = await system.spawn(Fragile, undefined, { on });
+    const doors = await system.spawn(Doorkeeper, undefined, { on });
+    const patience = { timeoutMs: 600_000 };
+    const earlier = fragile.ask('wait', 'fragile', patience);
+    const heeding = fragile.ask('heed', 'heeding', patience);
+    await until(async () => (await doors.ask('waiting', 'fragile')) === 1);
+    fragile.tell('fail');
+    await t.throwsAsync(earlier, { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    await t.throwsAsync(heeding, { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    // Its signal told the handler.
+    await until(async () => (await doors.ask('waiting', 'heeding: ERR_HEDDLE_CANCELLED')) === 1);
+    doors.tell('open', 'fragile');
+    t.is(await doors.ask('waiting', 'fragile'), 0);
   });
 
   test(`the signal belongs to the message at hand, ${on}`, async (t) => {

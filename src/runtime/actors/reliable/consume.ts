@@ -86,4 +86,9 @@ class ReliableOrigin implements Origin {
     this.#machine.finish(this.#sequence, false);
     this.#ask?.reply(ackOf(this.#cell, this.#machine, 'deliver', error ?? new Error('the handler failed')));
   }
+
+  /** Not a failure of the message's: the producer may have another consumer for it. */
+  abandon(error: HeddleError): void {
+    this.#ask?.abandon(error);
+  }
 }
