@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { projectFolder, readProjectFile } from '../../support/project.js';
@@ -55,3 +56,18 @@ test.serial('the program serves its own site until it is told to end', async (t)
   t.regex((await lines.next()).value, /^0 hits, 1 misses, /);
   t.deepEqual(await exited, [null, 'SIGTERM']);
 });
+
+for (const moment of ['made', 'work']) {
+  test.serial(`the program ends quietly when it is told to while it starts: its thread is ${moment}`, async (t) => {
+    const words = ['--import', './dist/test/examples/web-cache/signal-early.js', 'dist/examples/web-cache/main.js'];
+    const child = spawn(process.execPath, [...words, '--port', '0'], {
+      cwd: projectFolder,
+      env: { ...process.env, SIGNAL_AT: moment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    t.teardown(() => child.kill('SIGKILL'));
+    const closed = once(child, 'close');
+    t.deepEqual(await Promise.all([text(child.stdout), text(child.stderr)]), ['', '']);
+    t.deepEqual(await closed, [null, 'SIGTERM']);
+  });
+}
