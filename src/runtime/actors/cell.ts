@@ -408,8 +408,8 @@ export class Cell {
     this.#onStarted = undefined;
     const wind = () => {
       this.#incarnation++;
-      this.#underWay?.abandon(actorStopped(String(this.ref)));
       this.#wind(reason, () => this.#terminate(reason));
+      this.#underWay?.abandon(actorStopped(String(this.ref)));
     };
     const underWay = this.#underWay;
     if (underWay === undefined || underWay.count === 0 || !wasRunning) wind();

@@ -31,11 +31,17 @@ export class UnderWay {
     this.count = 0;
   }
 
-  /** Nobody waits for handlers any more: who asked gets the error. */
+  /**
+   * Nobody waits for handlers any more: who asked gets the error. A handler that ends because the state did, as one that
+   * has offloaded something does, has the last word: it has until the next turn of the event loop.
+   */
   abandon(error: HeddleError): void {
-    const asks = [...this.#asks];
-    this.#asks.clear();
-    for (const ask of asks) ask.abandon(error);
+    if (this.#asks.size === 0) return;
+    setImmediate(() => {
+      const asks = [...this.#asks];
+      this.#asks.clear();
+      for (const ask of asks) ask.abandon(error);
+    });
   }
 
   /** Calls back when none is pending, or after so long. */
