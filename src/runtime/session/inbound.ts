@@ -21,6 +21,7 @@ import {
 import { Arrivals } from './arrivals.js';
 import { Assembly } from './assembly.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
+import { DelayedAcknowledgement } from './delayed-acknowledgement.js';
 import { adoptMoved, announcedTransfer, receiveIntoAny, targetBytes } from './landing.js';
 import type { SessionHost } from './session-host.js';
 
@@ -61,9 +62,6 @@ export interface CreditTarget {
   announceCredits(): void;
 }
 
-/** Sequenced records after which a peer that keeps copies of them is told that they have arrived. */
-const maximumUnacknowledged = 256;
-
 const kinds: readonly MessageKind[] = ['one-way', 'request', 'response'];
 
 /**
@@ -84,6 +82,7 @@ export class Inbound {
   #assembly: Assembly | undefined;
   /** What has to wait for the data of a large message that is on its way beside the records. */
   readonly #arrivals = new Arrivals();
+  readonly #acknowledgement: DelayedAcknowledgement;
 
   constructor(owner: InboundOwner, ledger: ReleaseLedger, outbound: CreditTarget) {
     this.#owner = owner;
@@ -91,6 +90,7 @@ export class Inbound {
     this.#outbound = outbound;
     this.#host = owner.host;
     this.#flyweight = new Message(owner.service);
+    this.#acknowledgement = new DelayedAcknowledgement(owner.host.clock, ledger, () => outbound.announceCredits());
   }
 
   /** Lets `message`, which is to be kept, go; the next one gets an object of its own. */
@@ -100,6 +100,7 @@ export class Inbound {
 
   /** Drops a half received message: after a reconnect it is sent again as a whole. */
   interrupt(): void {
+    this.#acknowledgement.stop();
     const assembly = this.#assembly;
     this.#assembly = undefined;
     this.#skipping = false;
@@ -210,10 +211,7 @@ export class Inbound {
   #advance(): void {
     this.expectedSerial = (this.expectedSerial + 1) | 0;
     this.#outbound.expectedSerial = this.expectedSerial;
-    // Receipts and cancels take no credits: without this a peer that keeps copies would keep them for ever.
-    if (this.#outbound.retransmitter !== undefined && ++this.ledger.unacknowledgedRecords >= maximumUnacknowledged) {
-      this.#outbound.announceCredits();
-    }
+    if (this.#outbound.retransmitter !== undefined) this.#acknowledgement.onRecord();
   }
 
   #deliver(kind: number, message: Message): void {
