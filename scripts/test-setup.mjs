@@ -1,7 +1,7 @@
 /**
  * Sees to it that the tools are there that tests start from the operating system. As root on a system with apt-get
  * it installs what is missing; elsewhere it says what to install, and fails: a test never skips itself for the lack
- * of a tool. Builds the native part when it is not current. Runs before every `npm test`, and takes milliseconds when nothing is missing.
+ * of a tool. Builds the native part when it is not current, but with `--packages-only`: before the npm packages are there. Runs before every `npm test`, and takes milliseconds when nothing is missing.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { installMissing } from './install-packages.mjs';
 import { systemPackages } from './system-packages.mjs';
 
 installMissing('The tests', systemPackages);
-if (!isNativeCurrent()) {
+if (!process.argv.includes('--packages-only') && !isNativeCurrent()) {
   const { status } = spawnSync(process.execPath, ['native/build.mjs'], { stdio: 'inherit' });
   if (status !== 0) process.exit(1);
 }
