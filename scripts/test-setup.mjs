@@ -1,7 +1,8 @@
 /**
  * Sees to it that the tools are there that tests start from the operating system. As root on a system with apt-get
  * it installs what is missing; elsewhere it says what to install, and fails: a test never skips itself for the lack
- * of a tool. Builds the native part when it is not current, but with `--packages-only`: before the npm packages are there. Runs before every `npm test`, and takes milliseconds when nothing is missing.
+ * of a tool. Builds the native part when it is not current, but with `--packages-only`: before the npm packages are
+ * there. Runs before every `npm test`, and takes milliseconds when nothing is missing.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
