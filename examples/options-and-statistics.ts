@@ -9,7 +9,7 @@ const service = await node.startContext<typeof server>(new URL('./options-and-st
   data: uri,
   options: { pollingMicros: 20, connection: { receiveDepthMessages: 64 } },
 });
-const connection = await node.context.connect(service.value, { options: { requestTimeoutMs: 1000 } });
+const connection = await node.context.connect(service.value, { options: { requestTimeoutMs: 10_000 } });
 
 // The service takes 64 unreleased messages; what is more waits in the send queue of this side.
 const numbers = Array.from({ length: 500 }, (_, number) => number);
@@ -19,7 +19,7 @@ const answers = await Promise.all(
 console.log(`the square of 22 is ${answers[22]?.value}`);
 
 // Live options can be set at any time, of a connection as of a whole context.
-connection.setOptions({ requestTimeoutMs: 5000 });
+connection.setOptions({ requestTimeoutMs: 20_000 });
 await service.setOptions({ pollingMicros: 0 });
 console.log(`the service polls for ${(await service.getOptions()).pollingMicros} µs before it sleeps`);
 

@@ -61,8 +61,8 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
       const read = await Promise.all(order.map((number) => isStored(one, number)));
       t.true(read.every((isRight) => isRight));
       t.true(server.counts.suspensions > 0, 'reception was suspended');
-      // What one request leads to when it is let in is one load, or a few stores.
-      t.true(server.events.criticalHighWater <= 2 + 8, `${server.events.criticalHighWater} events waited`);
+      // The client's transfers that had been let in before, and wait for memory, lead to one event each when they get it.
+      t.true(server.events.criticalHighWater <= 2 + 64, `${server.events.criticalHighWater} events waited`);
       t.true(server.events.droppedHints > 0, 'hints were dropped, and counted');
     });
   });
