@@ -100,14 +100,7 @@ export class MessageService implements MessageOwner, GateTarget {
       this.#handlerFailed(message, cause);
     }
     if (isThenable(result)) {
-      message.keep();
-      result.then(
-        () => this.#finishOneWay(message),
-        (cause: unknown) => {
-          this.#handlerFailed(message, cause);
-          this.#finishOneWay(message);
-        },
-      );
+      this.#finishLater(message, result);
       return;
     }
     if (message.wantsReceipt) this.#sendReceipt(message);
@@ -116,6 +109,18 @@ export class MessageService implements MessageOwner, GateTarget {
       const { ledger } = this.#inbound;
       if (ledger.release(ledger.posts, message.chargedBytes)) this.#outbound.announceCredits();
     } else if (!message.isKept) this.release(message);
+  }
+
+  // In a method of its own: a function that holds closures allocates room for what they share whenever it is entered.
+  #finishLater(message: Message, result: PromiseLike<unknown>): void {
+    message.keep();
+    result.then(
+      () => this.#finishOneWay(message),
+      (cause: unknown) => {
+        this.#handlerFailed(message, cause);
+        this.#finishOneWay(message);
+      },
+    );
   }
 
   #finishOneWay(message: Message): void {
@@ -146,26 +151,30 @@ export class MessageService implements MessageOwner, GateTarget {
       return;
     }
     if (isThenable(result)) {
-      if (message.isAnswered) {
-        // The object may be another message's by the time that the promise settles.
-        result.then(undefined, (error: unknown) => this.#reportFailure(error));
-        return;
-      }
-      // Who keeps the message answers it by respond(); the promise only tells of a failure.
-      const answersByPromise = !message.isKept;
-      message.keep();
-      result.then(
-        (value: unknown) => {
-          if (answersByPromise) this.#answer(message, value, noOptions);
-          else this.#handlerReturned(message);
-        },
-        (error: unknown) => this.#answerFailure(message, error),
-      );
+      this.#answerLater(message, result);
       return;
     }
     // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
     if (message.isKept || message.isAnswered) this.#handlerReturned(message);
     else this.#answer(message, result, message.more ? batchOptions : noOptions);
+  }
+
+  #answerLater(message: Message, result: PromiseLike<unknown>): void {
+    if (message.isAnswered) {
+      // The object may be another message's by the time that the promise settles.
+      result.then(undefined, (error: unknown) => this.#reportFailure(error));
+      return;
+    }
+    // Who keeps the message answers it by respond(); the promise only tells of a failure.
+    const answersByPromise = !message.isKept;
+    message.keep();
+    result.then(
+      (value: unknown) => {
+        if (answersByPromise) this.#answer(message, value, noOptions);
+        else this.#handlerReturned(message);
+      },
+      (error: unknown) => this.#answerFailure(message, error),
+    );
   }
 
   /** The handler has returned, and answers by itself. */
