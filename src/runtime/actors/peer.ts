@@ -22,6 +22,10 @@ export const actorConnectionOptions: Partial<ConnectionOptions> = {
   // What may be on its way is bounded by lanes and asks; the session's own queue must take what these let through.
   sendQueueDepthMessages: 1_000_000,
   sendQueueDepthBytes: 2 ** 30,
+  // A thread that computes for long, or gets no core, is not lost: what has become of a context its node knows for certain,
+  // and says. Who asks has deadlines of their own.
+  connectTimeoutMs: 2 ** 31 - 1,
+  keepaliveProbes: 0,
 };
 
 /**

@@ -91,6 +91,16 @@ test('contexts that exit on a message, again and again: nobody waits for ever, a
   t.is(system.host.actorCount, 1);
 });
 
+test('a thread that is busy when another one first asks its actors is waited for, and does not count as lost', async (t) => {
+  const { system } = await testSystem(t, { contexts: 2 });
+  const [busy, asking] = await Promise.all(
+    ['worker-1', 'worker-2'].map((on) => system.spawn(Fragile, undefined, { on })),
+  );
+  // Longer than connections to other processes may take.
+  busy!.tell('hold', 5500);
+  t.is(await asking!.ask('countOf', busy!, { timeoutMs: 60_000 }), 0);
+});
+
 test('a thread that runs out of heap under its actors takes nobody along', async (t) => {
   const { exitCode, stdout, stderr } = await runProgram('dist/test/runtime/actors/fixtures/hungry.js');
   t.deepEqual(stdout.trim().split('\n'), [

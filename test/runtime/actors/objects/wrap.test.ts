@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import test from 'ava';
+import anyTest from 'ava';
 import * as comlink from 'comlink';
 import {
   type ActorSystem,
@@ -16,6 +16,9 @@ import type { Counter } from '../fixtures/counter.js';
 import { Doorkeeper } from '../fixtures/doors.js';
 import { Library, LibraryActor, Patron, Quiet } from '../fixtures/objects.js';
 import { testSystem, until } from '../support.js';
+
+/** One after the other: so many systems at once would hold each other up, where cores are few and busy. */
+const test = anyTest.serial;
 
 /** Never called: what matters is that tsc compiles it, errors expected included. */
 export async function typesHold(system: ActorSystem, ref: RefOf<typeof LibraryActor>, counter: RefOf<typeof Counter>) {
