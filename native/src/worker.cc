@@ -68,7 +68,14 @@ size_t Worker::Submit(size_t count) {
   return backlog_.size();
 }
 
-bool Worker::Arm() { return backlog_.empty() && ucx().ucp_worker_arm(handle_) == UCS_OK; }
+/**
+ * A device of verbs tells of completions that come after it was armed. Of one that came just before, since UCX last
+ * looked, some tell (mlx5), others (SoftRoCE) never do: it would lie there until another comes. So UCX looks once more.
+ */
+bool Worker::Arm() {
+  if (!backlog_.empty() || ucx().ucp_worker_arm(handle_) != UCS_OK) return false;
+  return ucx().ucp_worker_progress(handle_) == 0 && backlog_.empty() && failure_ == nullptr;
+}
 
 /**
  * UCX notes events that it cannot handle at once by their descriptors, and aborts when a descriptor has become another
