@@ -32,6 +32,7 @@ export class PeerSystem extends EventEmitter<PeerSystemEvents> implements AsyncD
   onDetached: (() => void) | undefined;
   #node: string;
   #receptionist: Ref | undefined;
+  #lastReceptionist: Ref | undefined;
   readonly #close: () => Promise<void>;
 
   /** @internal */
@@ -91,7 +92,8 @@ export class PeerSystem extends EventEmitter<PeerSystemEvents> implements AsyncD
   group<M extends Protocol<M>>(name: string): PeerGroup<M> {
     return new PeerGroup<M>(name, {
       ask: (message, payload) => this.#ask(message, payload),
-      receptionist: () => this.#requireReceptionist(),
+      // One that is lost is told as other actors are that are lost: in vain, as the dead letter says.
+      receptionist: () => this.#receptionist ?? this.#lastReceptionist ?? this.#requireReceptionist(),
     });
   }
 
@@ -114,6 +116,7 @@ export class PeerSystem extends EventEmitter<PeerSystemEvents> implements AsyncD
   /** @internal `error` is undefined when this side has closed it. */
   detach(error: HeddleError | undefined): void {
     if (this.#receptionist === undefined) return;
+    this.#lastReceptionist = this.#receptionist;
     this.#receptionist = undefined;
     this.onDetached?.();
     if (error !== undefined) this.emit('lost', error);
@@ -170,7 +173,7 @@ export class PeerGroup<M extends Protocol<M>> {
 
   /**
    * Tells all members: one message to the other node, which spreads it there. At most once. Returns false when the sender
-   * should slow down, see {@link ready}. Throws `ERR_HEDDLE_NODE_LOST` when the node is not connected.
+   * should slow down, see {@link ready}; and when the node is not connected: the message is a dead letter then, `node-lost`.
    */
   publish<K extends MessageName<M>>(name: K, ...payload: PayloadArguments<M, K>): boolean {
     return this.#way.receptionist().tell('publish', { group: this.name, name, payload: payload[0] });
