@@ -22,27 +22,11 @@ const { values, positionals } = parseArgs({
 if (values.help) {
   console.log(help);
 } else {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  let isEnding = false;
-  for (const signal of signals) {
-    process.once(signal, () => {
-      isEnding = true;
-    });
-  }
-  try {
-    await serve(signals);
-  } catch (error) {
-    // What was being started when the system closed has failed: it ends the process by the signal when it is done.
-    if (!isEnding) throw error;
-  }
-}
-
-async function serve(signals: readonly NodeJS.Signals[]): Promise<void> {
   // Seen from dist/examples/web-cache/, where this file runs.
   const ownSite = fileURLToPath(new URL('../../../examples/web-cache/site/', import.meta.url));
   const folder = positionals[0] ?? ownSite;
   const { host } = values;
-  const system = await createSystem({ contexts: [{ name: 'files' }], signals });
+  const system = await createSystem({ contexts: [{ name: 'files' }], signals: ['SIGINT', 'SIGTERM'] });
   const server = await WebServer.start(system, {
     folder,
     host,

@@ -34,6 +34,15 @@ export function contextLost(contextName: string, cause?: unknown): HeddleError {
   );
 }
 
+/** Whoever uses a system that is being closed, or still waits for something of it. */
+export function systemClosed(cause?: unknown): HeddleError {
+  return new HeddleError(
+    'ERR_HEDDLE_CLOSED',
+    'the actor system was closed: what was under way may or may not have been handled',
+    { cause },
+  );
+}
+
 /** Whoever asks with a signal that aborts. */
 export function askCancelled(signal: AbortSignal): HeddleError {
   return new HeddleError('ERR_HEDDLE_CANCELLED', 'the ask was cancelled by its signal', { cause: signal.reason });

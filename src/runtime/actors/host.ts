@@ -5,7 +5,7 @@ import type { Context } from '../context/context.js';
 import type { Codec } from '../message/codec.js';
 import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
 import { PendingRequests } from '../session/pending-requests.js';
-import { actorStopped, askCancelled, contextLost, nodeLost } from './actor-errors.js';
+import { actorStopped, askCancelled, contextLost, nodeLost, systemClosed } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
 import { checkAsk, problemOf } from './ask-options.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
@@ -77,7 +77,7 @@ export class ActorHost {
   readonly remoteFamilies = new Set<Family>();
   /** The actor whose handler runs. */
   current: Cell | undefined;
-  /** The system is closing: no actors are made by themselves any more. */
+  /** The system is closing: no actors are made any more. */
   isClosing = false;
   /** Whether a promise was settled whose reactions wait for the turn to end. */
   mustYield = false;
@@ -135,8 +135,9 @@ export class ActorHost {
   /** Forgets the system in this thread. */
   close(): void {
     unregisterCodec(codecKeyOf(this.systemId));
-    const closed = new HeddleError('ERR_HEDDLE_CLOSED', 'the actor system was closed');
-    this.links.close(closed);
+    this.isClosing = true;
+    const closed = systemClosed();
+    this.links.close();
     this.asks.takeAll(this.localAsks, (waiter) => waiter.reject(closed));
     this.asks.stop();
   }
@@ -392,6 +393,8 @@ export class ActorHost {
 
   /** The error of everything that was sent to that place, and of what is while it is lost. */
   lost(place: number, cause?: unknown): HeddleError {
+    // What ends with the system was not lost: somebody wanted that.
+    if (this.isClosing) return systemClosed(cause);
     const name = this.places.nameOf(place);
     return place < firstRemotePlace ? contextLost(name, cause) : nodeLost(name, cause);
   }

@@ -116,8 +116,8 @@ export class Links {
     for (const caller of this.#callers.values()) caller.forget(cell);
   }
 
-  close(error: unknown): void {
-    for (const peer of this.#peers) peer?.lose(error);
+  close(): void {
+    for (const peer of this.#peers) peer?.lose(undefined);
   }
 }
 

@@ -13,16 +13,34 @@ export interface Deadline {
   end(): void;
 }
 
+/**
+ * A program that a signal ends while it starts awaits what will not be any more. That is no fault of its, and must not end it
+ * as one, with a stack trace and another exit code, before the system has closed. Anything else ends it as ever.
+ */
+function onExceptionAtEnd(error: unknown): void {
+  if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CLOSED') return;
+  // Who listens, too, decides.
+  if (process.listenerCount('uncaughtException') > 1) return;
+  process.off('uncaughtException', onExceptionAtEnd);
+  process.nextTick(() => {
+    throw error;
+  });
+}
+
 /** One listener for each signal, whatever number of systems there is in the process. */
 class SignalWatch {
   readonly #closers = new Map<NodeJS.Signals, Set<() => Promise<void>>>();
   readonly #received = new Set<NodeJS.Signals>();
+  /** Signals that are being carried out. */
+  #underWay = 0;
   readonly #onSignal = (signal: NodeJS.Signals) => {
     if (this.#received.has(signal)) return;
     this.#received.add(signal);
+    if (this.#underWay++ === 0) process.on('uncaughtException', onExceptionAtEnd);
     const closers = [...(this.#closers.get(signal) ?? [])];
     void Promise.all(closers.map((close) => close())).then(() => {
       process.off(signal, this.#onSignal);
+      if (--this.#underWay === 0) process.off('uncaughtException', onExceptionAtEnd);
       // As the signal would have ended the process without us, unless the program listens for it, too.
       if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
     });

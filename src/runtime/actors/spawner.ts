@@ -1,5 +1,5 @@
-import { requireKnownOptions } from '../../errors.js';
-import { actorStopped } from './actor-errors.js';
+import { type HeddleError, requireKnownOptions } from '../../errors.js';
+import { actorStopped, systemClosed } from './actor-errors.js';
 import type { Cell } from './cell.js';
 import { requireDefinition } from './checks.js';
 import { type AnyDefinition, loadDefinition } from './definition.js';
@@ -40,7 +40,7 @@ export class Spawner {
   async spawn(family: Family, definition: AnyDefinition, args: unknown, options: SpawnOptions = {}): Promise<Ref> {
     requireDefinition('spawn()', definition);
     requireKnownOptions('spawn', options, ['on', 'name']);
-    const ref = await this.#spawn(family, definition, args, options);
+    const ref = await this.#spawnOrClosed(family, definition, args, options);
     if (options.name === undefined) return ref;
     try {
       await this.#host.registry.register(options.name, ref);
@@ -48,6 +48,16 @@ export class Spawner {
     } catch (error) {
       void this.#host.stop(ref);
       throw error;
+    }
+  }
+
+  /** Whoever waits while the system closes learns that, whatever became of the actor meanwhile. */
+  async #spawnOrClosed(family: Family, definition: AnyDefinition, args: unknown, options: SpawnOptions): Promise<Ref> {
+    try {
+      return await this.#spawn(family, definition, args, options);
+    } catch (error) {
+      if (!this.#host.isClosing || (error as Partial<HeddleError>)?.code === 'ERR_HEDDLE_CLOSED') throw error;
+      throw systemClosed(error);
     }
   }
 
@@ -89,10 +99,10 @@ export class Spawner {
     const host = this.#host;
     const { slot, generation } = await this.#request(place, family, definition, args);
     const ref = host.makeRef(place.place, slot, generation, definition.name);
-    if (family.owner?.isGone === true) {
-      // The parent stopped meanwhile: nobody would stop this child.
+    if (host.isClosing || family.owner?.isGone === true) {
+      // All children were stopped meanwhile: nobody would stop this one.
       host.post(place.place, { type: 'stop', slot, generation });
-      throw actorStopped(String(family.owner.ref));
+      throw family.owner === undefined ? systemClosed() : actorStopped(String(family.owner.ref));
     }
     family.add(ref, definition, args);
     return ref;

@@ -189,7 +189,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   /**
    * Makes an actor, supervised by the system, in a worker context unless `on` says otherwise. Resolves to its ref when
    * its state is made; rejects with what making it threw, or with `ERR_HEDDLE_UNKNOWN_ACTOR_TYPE`,
-   * `ERR_HEDDLE_CONTEXT_LOST`, `ERR_HEDDLE_TIMEOUT` (after 30 s).
+   * `ERR_HEDDLE_CONTEXT_LOST`, `ERR_HEDDLE_TIMEOUT` (after 30 s), `ERR_HEDDLE_CLOSED` when the system is closed meanwhile.
    *
    * @example
    * const counter = await system.spawn(Counter, { start: 0 }, { on: 'worker-1' });

@@ -119,7 +119,7 @@ export class ClusterSystem extends ActorSystem {
  * console.log(await counter.ask('get'));
  *
  * @throws ERR_HEDDLE_INVALID_ARGUMENT, ERR_HEDDLE_CONTEXT_START, ERR_HEDDLE_ADDRESS_IN_USE, ERR_HEDDLE_INVALID_URI;
- *   ERR_HEDDLE_INVALID_STATE when it is called by a module that another context imports for its actors
+ *   ERR_HEDDLE_CLOSED when one of `signals` arrives meanwhile; ERR_HEDDLE_INVALID_STATE when it is called by a module that another context imports for its actors
  */
 export async function createSystem(options: ClusterSystemOptions = {}): Promise<ClusterSystem> {
   if (isImportingDefinitions()) {

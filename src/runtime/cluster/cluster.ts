@@ -331,7 +331,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   #warn(error: unknown): void {
-    if (this.#isClosing || (error as HeddleError).code === 'ERR_HEDDLE_NODE_LOST') return;
+    if (this.#system.host.isClosing || (error as HeddleError).code === 'ERR_HEDDLE_NODE_LOST') return;
     const { message, code } = error as HeddleError;
     process.emitWarning(`cluster: ${message}`, { code });
   }

@@ -191,7 +191,12 @@ export class WorkerContext<V = unknown, S = unknown> implements ContextHandle<V,
         if (error !== this.#lost) this.#report(error);
       });
     } else if (this.#state === 'starting') {
-      this.terminateBecause(new HeddleError('ERR_HEDDLE_CLOSED', 'it was stopped while it was starting'));
+      this.terminateBecause(
+        new HeddleError(
+          'ERR_HEDDLE_CLOSED',
+          `the node was closed while context ${this.name} (id=${this.id}) was starting`,
+        ),
+      );
     }
     return this.#ended;
   }

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { createSystem } from '../../../src/index.js';
 import { runProgram } from '../../support/run-program.js';
-import { Counter } from './fixtures/counter.js';
+import { Counter, Slow } from './fixtures/counter.js';
 import { testSystem } from './support.js';
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -45,6 +46,35 @@ test.serial('a closed system says so, settles what is under way, and listens for
   await t.throwsAsync(here.ask('get'), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
   t.is(process.listenerCount('SIGTERM'), before);
 });
+
+test('who waits for an actor to be made when the system is closed learns that', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const [away, here] = ['worker-1', 'here'].map((on) => system.spawn(Slow, { delayMs: Infinity }, { on }));
+  // Answered once the one before it is being made.
+  await system.spawn(Counter, { start: 1 }, { on: 'worker-1' });
+  await Promise.all([
+    t.throwsAsync(away, { code: 'ERR_HEDDLE_CLOSED', message: /the actor system was closed/ }),
+    t.throwsAsync(here, { code: 'ERR_HEDDLE_CLOSED', message: /the actor system was closed/ }),
+    system.close(),
+  ]);
+});
+
+for (const [moment, said, warned, end] of [
+  ['spawn', 'start\n', /^$/, [null, 'SIGTERM']],
+  ['create', '', /^$/, [null, 'SIGTERM']],
+  ['fault', 'start\n', /^.*RangeError: a fault of the program's own\n {4}at /s, [1, null]],
+] as const) {
+  test(`a signal while a program starts ends it by the signal, unless by a fault of its own: ${moment}`, async (t) => {
+    const path = fileURLToPath(new URL('./fixtures/slow-start.js', import.meta.url));
+    const service = spawn(process.execPath, [path, moment]);
+    t.teardown(() => service.kill('SIGKILL'));
+    const ended = once(service, 'close');
+    const texts = await Promise.all([text(service.stdout), text(service.stderr)]);
+    t.is(texts[0], said);
+    t.regex(texts[1], warned);
+    t.deepEqual(await ended, end as unknown as unknown[]);
+  });
+}
 
 test('await using ends a system', async (t) => {
   let ended = false;

@@ -43,7 +43,12 @@ interface ObserverArguments {
   readonly control: { hasEnded: boolean };
 }
 
-const toldByWatch: readonly string[] = ['ERR_HEDDLE_CONTEXT_LOST', 'ERR_HEDDLE_NODE_LOST', 'ERR_HEDDLE_ACTOR_STOPPED'];
+const toldByWatch: readonly string[] = [
+  'ERR_HEDDLE_CONTEXT_LOST',
+  'ERR_HEDDLE_NODE_LOST',
+  'ERR_HEDDLE_ACTOR_STOPPED',
+  'ERR_HEDDLE_CLOSED',
+];
 
 /** Stands in this context for whoever observes. */
 class ObserverState {
