@@ -84,6 +84,8 @@ export class DutyCycle {
   #sliceStartedMicros = 0;
   /** Turns in which nothing came, since the last one in which something did. */
   #idleTurns = 0;
+  /** What came last came in a callback: only the event loop tells of the next. */
+  #comesByCallback = false;
 
   constructor(options: DutyCycleOptions, work: DutyCycleWork) {
     this.options = options;
@@ -179,6 +181,7 @@ export class DutyCycle {
       this.#runTurnWork();
       this.#work.publish();
       this.#work.onActivity();
+      this.#cameByCallback();
     }
     this.#turnDepth--;
     if (this.#isAsleep && this.#hasTurnWork) this.wake();
@@ -214,6 +217,28 @@ export class DutyCycle {
     });
   }
 
+  /**
+   * What comes in callbacks pays for polling as what is found in rings does: an event loop that goes round is told of the
+   * next bytes at once, where one that sleeps in the kernel waits to be given a core first.
+   */
+  #cameByCallback(): void {
+    if (this.#isStopped || this.options.manualPolling) return;
+    const nowMicros = this.#work.clock.nowMicros();
+    this.#comesByCallback = true;
+    if (this.#isAsleep) {
+      this.#countSleep(nowMicros - this.#sleptAtMicros);
+      // Where polling does not pay the context sleeps on, and this was the end of one sleep and the beginning of another.
+      this.#sleptAtMicros = nowMicros;
+      if (this.#adaptedMicros === 0 || this.#sleepWaiters.size > 0) return;
+      this.#endSleep();
+      this.#schedule();
+    } else {
+      if (this.#idleTurns > 0) this.#pollingPaid();
+      this.#idleTurns = 0;
+      this.#lastActivityMicros = nowMicros;
+    }
+  }
+
   #hasTurnWork = false;
 
   #runTurnWork(): void {
@@ -247,10 +272,11 @@ export class DutyCycle {
         if (this.#pollOnce() > 0 || this.#hasTurnWork) {
           worked = true;
           emptyPolls = 0;
+          this.#comesByCallback = false;
           if (this.#endSoon || this.#isStopped || clock.nowMicros() - startedMicros >= turnBudgetMicros) break;
         } else {
           emptyPolls++;
-          if (this.#adaptedMicros === 0) break;
+          if (this.#adaptedMicros === 0 || this.#comesByCallback) break;
           if (emptyPolls % emptyPollsPerLook !== 0) continue;
           if (this.#isStopped || clock.nowMicros() - startedMicros >= emptyPollingMicros || this.#work.isCrowded())
             break;
