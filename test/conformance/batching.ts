@@ -52,7 +52,7 @@ export function registerBatching(transport: TestedTransport): void {
           got.push(message.value);
         },
       });
-      const peer = await bench.peer();
+      const peer = await bench.threadPeer();
       const connecting = peer.run(async ({ context, state }, uri) => {
         state.connection = await context.connect(uri);
       }, server.uri);

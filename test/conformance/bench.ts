@@ -1,93 +1,27 @@
-import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import {
   type Connection,
   type ConnectOptions,
   type Context,
-  type ContextHandle,
   type ContextOptions,
-  type ContextStatistics,
   createNode,
   type HeddleNode,
   type NodeOptions,
 } from '../../src/index.js';
 import { describeError, EventLog, recorder } from './event-log.js';
-import type { PeerAnswer, PeerTools } from './fixtures/peer.js';
+import { type Peer, startThreadPeer } from './peer.js';
+import { RemotePeer } from './remote-peer.js';
 import type { TestedTransport } from './transports.js';
 
-const peerUrl = new URL('./fixtures/peer.js', import.meta.url);
 /** An emulated machine takes longer: the verbs lab says how long. */
 const givenTimeoutMs = process.env.HEDDLE_TEST_TIMEOUT_MS;
 const testTimeoutMs = Number(givenTimeoutMs ?? 30_000);
+/** A timeout that a test waits for: long enough that what should happen before it does. */
+export const shortTimeoutMs = givenTimeoutMs === undefined ? 200 : 5000;
 const patience: Partial<ContextOptions> =
   givenTimeoutMs === undefined
     ? {}
     : { connection: { requestTimeoutMs: testTimeoutMs, connectTimeoutMs: testTimeoutMs } };
-
-/** A context on a thread of its own that runs what the test gives it. */
-export class Peer {
-  /** What it noted, and the events of its sessions. */
-  readonly log = new EventLog(() => this.#takeIn());
-  readonly handle: ContextHandle<unknown, ContextStatistics>;
-  readonly #port: MessagePort;
-  readonly #calls = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
-  #lastCall = 0;
-
-  constructor(handle: ContextHandle<unknown, ContextStatistics>, port: MessagePort) {
-    this.handle = handle;
-    this.#port = port;
-    port.on('message', (answer: PeerAnswer) => this.#take(answer));
-  }
-
-  #take(answer: PeerAnswer): void {
-    if ('entry' in answer) {
-      this.log.add(answer.entry);
-      return;
-    }
-    const call = this.#calls.get(answer.id);
-    this.#calls.delete(answer.id);
-    if ('error' in answer) call?.reject(Object.assign(new Error(), answer.error));
-    else call?.resolve(answer.value);
-  }
-
-  /** What was noted before a message was sent is in the port when that message arrives by another, faster way. */
-  #takeIn(): void {
-    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port)) {
-      this.#take(next.message as PeerAnswer);
-    }
-  }
-
-  /**
-   * Runs `body` in the context and resolves to what it returns. It goes there as source text: it sees its tools and its
-   * argument, and nothing of the module that it is written in.
-   */
-  run<R, A = undefined>(body: (tools: PeerTools, argument: A) => R | Promise<R>, argument?: A): Promise<R> {
-    const id = ++this.#lastCall;
-    return new Promise((resolve, reject) => {
-      this.#calls.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      this.#port.postMessage({ id, source: body.toString(), argument });
-    });
-  }
-
-  /** Stops the context's thread dead until the returned function is called. */
-  async block(): Promise<() => Promise<void>> {
-    const gate = new Int32Array(new SharedArrayBuffer(8));
-    const blocked = this.run((_tools, gate) => {
-      Atomics.store(gate, 0, 1);
-      Atomics.wait(gate, 1, 0);
-    }, gate);
-    while (Atomics.load(gate, 0) === 0) await turns(1);
-    return () => {
-      Atomics.store(gate, 1, 1);
-      Atomics.notify(gate, 1);
-      return blocked;
-    };
-  }
-
-  close(): void {
-    this.#port.close();
-  }
-}
 
 /** What a test works with: a node, its own context, peers on other threads. All of it ends with the test. */
 export class Bench {
@@ -120,17 +54,24 @@ export class Bench {
     return this.node.context;
   }
 
+  /** A context of its own: where the transport has its peers. */
   async peer(options: Partial<ContextOptions> = {}): Promise<Peer> {
-    const { port1, port2 } = new MessageChannel();
-    const handle = await this.node.startContext(peerUrl, {
-      data: { port: port2 },
-      transferList: [port2],
-      options: { ...patience, ...this.transport.contextOptions, ...options },
-      startTimeoutMs: testTimeoutMs,
-    });
-    const peer = new Peer(handle, port1);
+    const { peersAt } = this.transport;
+    if (peersAt === undefined) return this.threadPeer(options);
+    const peer = await RemotePeer.start(await peersAt(), this.#peerOptions(options), testTimeoutMs);
     this.t.teardown(() => peer.close());
     return peer;
+  }
+
+  /** A context on another thread of this process, as one that joins a session has to be. */
+  async threadPeer(options: Partial<ContextOptions> = {}): Promise<Peer> {
+    const peer = await startThreadPeer(this.node, this.#peerOptions(options), testTimeoutMs);
+    this.t.teardown(() => peer.close());
+    return peer;
+  }
+
+  #peerOptions(options: Partial<ContextOptions>): Partial<ContextOptions> {
+    return { ...patience, ...this.transport.contextOptions, ...options };
   }
 
   /** A peer that answers requests with what they carry, and notes one-way messages. */

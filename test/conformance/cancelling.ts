@@ -1,5 +1,6 @@
 import type { CancelAnswer, Message } from '../../src/index.js';
-import { type Bench, type Peer, row, turns } from './bench.js';
+import { type Bench, row, turns } from './bench.js';
+import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
 /** Cancel and deadlines. */

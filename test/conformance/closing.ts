@@ -1,6 +1,7 @@
 import type { ClientSession, Message } from '../../src/index.js';
-import { type Bench, type Peer, row } from './bench.js';
+import { type Bench, row } from './bench.js';
 import { describeError, type EventLog, recorder } from './event-log.js';
+import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
 const hugeTimeoutMs = 2 ** 31 - 1;
@@ -280,7 +281,7 @@ export function registerClosing(transport: TestedTransport): void {
   row(transport, 'Behaviour 3 closing: a session ends after its last connection', async (t, bench) => {
     const { peer, uri } = await bench.echo();
     const { connection } = await bench.connect(uri);
-    const joiner = await bench.peer();
+    const joiner = await bench.threadPeer();
     await joiner.run(async ({ context, state, events }, ticket) => {
       state.connection = await context.join(ticket, events);
     }, (connection.session as ClientSession).ticket());

@@ -1,6 +1,7 @@
 import type { ClientSession, Message, SessionTicket } from '../../src/index.js';
-import { type Bench, type Peer, row } from './bench.js';
+import { type Bench, row, shortTimeoutMs } from './bench.js';
 import { recorder } from './event-log.js';
+import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
 /** Behaviour 1 and 2: establishment, and the states of sessions and connections. */
@@ -94,6 +95,7 @@ export function registerEstablishment(transport: TestedTransport): void {
         state.server = await context.listen(portal, {
           ...events,
           onSession: (request) => {
+            if (String(request.privateData) === 'decide') return request.accept();
             state.request = request;
             note('asked');
             return new Promise(() => {});
@@ -101,12 +103,15 @@ export function registerEstablishment(transport: TestedTransport): void {
         });
         return state.server.uri as string;
       }, transport.portal());
-      const session = bench.context.open(uri, { options: { connectTimeoutMs: 100 } });
+      // The link is there then: all of the time is the session's.
+      const decided = await bench.connect(uri, { privateData: Buffer.from('decide') });
+      await decided.connection.close();
+      const session = bench.context.open(uri, { options: { connectTimeoutMs: shortTimeoutMs } });
       await t.throwsAsync(session.connection.online, { code: 'ERR_HEDDLE_TIMEOUT' });
       t.is(peer.log.all('asked').length, 1);
       // A decision that comes too late leaves no half of a session behind.
       await peer.run(({ state }) => state.request.accept());
-      await peer.log.until('session-teardown');
+      await peer.log.until('session-teardown', 2);
       t.is(await peer.run(({ context }) => context.connectionCount), 0);
     },
   );
@@ -213,7 +218,7 @@ export function registerEstablishment(transport: TestedTransport): void {
     const session = bench.context.open(uri, { privateData: Buffer.from('from the client') });
     // Handed out while the session is still being set up.
     const ticket = session.ticket();
-    const joiners = await Promise.all([bench.peer(), bench.peer(), bench.peer()]);
+    const joiners = await Promise.all([1, 2, 3].map(() => bench.threadPeer()));
     const joined = await Promise.all(joiners.map((joiner) => joinAndAsk(joiner, ticket)));
     const lead = { index: 0, portal: (await (await session.connection.online).request('where')).value as number };
     const everyone = [lead, ...joined].sort((one, other) => one.index - other.index);
@@ -251,7 +256,7 @@ export function registerEstablishment(transport: TestedTransport): void {
       const { peer, uri } = await bench.echo();
       const { connection } = await bench.connect(uri, { privateData: Buffer.from('x') });
       const ticket = (connection.session as ClientSession).ticket();
-      const joiner = await bench.peer();
+      const joiner = await bench.threadPeer();
       t.is(
         await joiner.run(async ({ context, state, events }, given: SessionTicket) => {
           state.connection = await context.join(given, events);
@@ -266,7 +271,7 @@ export function registerEstablishment(transport: TestedTransport): void {
       await joiner.log.until('session-teardown');
       t.is(peer.log.all('connection-teardown').length, 2);
       t.is(peer.log.all('session-teardown').length, 1);
-      const late = await bench.peer();
+      const late = await bench.threadPeer();
       const code = await late.run(
         ({ context }, given: SessionTicket) => context.join(given).catch((error: { code: string }) => error.code),
         ticket,
@@ -282,7 +287,7 @@ export function registerEstablishment(transport: TestedTransport): void {
       const session = bench.context.open(await transport.nowhere());
       const ticket = session.ticket();
       await t.throwsAsync(session.connection.online);
-      const joiner = await bench.peer();
+      const joiner = await bench.threadPeer();
       const code = await joiner.run(
         ({ context }, given: SessionTicket) => context.join(given).catch((error: { code: string }) => error.code),
         ticket,

@@ -1,5 +1,6 @@
 import type { Message } from '../../src/index.js';
-import { type Bench, type Peer, row, turns } from './bench.js';
+import { type Bench, row, turns } from './bench.js';
+import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
 /** Behaviour 5: flow control. */
@@ -244,19 +245,14 @@ export function registerFlowControl(transport: TestedTransport): void {
         options: { sendQueueDepthMessages: 100_000, sendQueueDepthBytes: 2 ** 28 },
       });
       // The peer's thread is blocked while more is sent than its ring, or socket, holds.
-      const gate = new Int32Array(new SharedArrayBuffer(4));
-      const blocked = peer.run((_tools, gate) => {
-        Atomics.wait(gate, 0, 0);
-      }, gate);
+      const unblock = await peer.block();
       const bytes = Buffer.alloc(8_000);
       for (let index = 0; index < 3_000; index++) {
         bytes.writeInt32LE(index);
         connection.send(bytes);
       }
       t.true(connection.queuedMessages > 0);
-      Atomics.store(gate, 0, 1);
-      Atomics.notify(gate, 0);
-      await blocked;
+      await unblock();
       await connection.ready();
       await peer.log.until('message', 3_000);
       t.true(peer.log.all('message').every((entry, index) => Buffer.from(entry.value).readInt32LE() === index));

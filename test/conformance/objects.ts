@@ -10,7 +10,7 @@ export function registerObjects(transport: TestedTransport): void {
     const { connection } = await bench.connect(uri);
     const ticket = (connection.session as ReturnType<Bench['context']['open']>).ticket();
     await t.throwsAsync(bench.context.join(ticket), { code: 'ERR_HEDDLE_CONNECTION_EXISTS' });
-    const other = await bench.peer();
+    const other = await bench.threadPeer();
     const code = await other.run(async ({ context, events }, given: SessionTicket) => {
       await context.join(given, events);
       return context.join(given).catch((error: { code: string }) => error.code);
@@ -220,7 +220,7 @@ export function registerObjects(transport: TestedTransport): void {
       t.is(after.bytesSent - before.bytesSent, 20_300);
       t.is(after.bytesReceived - before.bytesReceived, 300);
       t.is(after.connectionsOpen, 1);
-      const theirs = peer.handle.statistics();
+      const theirs = await peer.handle.statistics();
       t.is(theirs.messagesReceived, 203);
       t.is(theirs.bytesReceived, 20_300);
       t.is(theirs.responsesSent, 3);
@@ -230,7 +230,7 @@ export function registerObjects(transport: TestedTransport): void {
       counter.add(7);
       t.is(bench.context.statistics.userCounters.orders, 7);
       await peer.run(({ context }) => context.counter('theirs').add(2));
-      t.is(peer.handle.statistics().userCounters.theirs, 2);
+      t.is((await peer.handle.statistics()).userCounters.theirs, 2);
       await connection.close();
       t.is(bench.context.statistics.connectionsOpen, 0);
       t.is(bench.context.statistics.connectionsOpened, after.connectionsOpened);

@@ -1,5 +1,6 @@
 import type { Connection, Receipt } from '../../src/index.js';
-import { type Bench, type Peer, row } from './bench.js';
+import { type Bench, row } from './bench.js';
+import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
 /** Behaviour 4: receipts. */

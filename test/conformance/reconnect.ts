@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from '../../src/index.js';
-import { type Bench, type Peer, row } from './bench.js';
+import { type Bench, row } from './bench.js';
 import { recorder } from './event-log.js';
+import type { Peer } from './peer.js';
 import type { CuttableWire, TestedTransport } from './transports.js';
 
 const reconnecting = { reconnectTimeoutMs: 10_000, reconnectDelayMs: 5 };

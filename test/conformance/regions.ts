@@ -7,7 +7,8 @@ import {
   type RegionWay,
   type SharedBuffer,
 } from '../../src/index.js';
-import { type Bench, type Peer, row, turns } from './bench.js';
+import { type Bench, row, turns } from './bench.js';
+import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
 const kibibyte = 1024;
@@ -553,5 +554,5 @@ function wayOf({ sharesMemory, contextOptions }: TestedTransport): RegionWay {
 }
 
 function statisticsOf(peer: Peer) {
-  return Promise.resolve(peer.handle.statistics());
+  return peer.handle.statistics();
 }

@@ -1,5 +1,6 @@
 import type { ContextOptions } from '../../src/index.js';
 import { RdmaProxy } from './rdma-proxy.js';
+import type { PeerAddress } from './remote-peer.js';
 import { TcpProxy } from './tcp-proxy.js';
 
 /** A wire that a test can cut, put between a client and a portal. */
@@ -30,6 +31,8 @@ export interface TestedTransport {
   readonly contextOptions?: Partial<ContextOptions>;
   /** Whether contexts at both ends can share memory. */
   readonly sharesMemory: boolean;
+  /** Where peers are to be had that are not in this process; else they are threads of it. */
+  readonly peersAt?: () => Promise<PeerAddress>;
 }
 
 /** Where the rdma portals are: an address of the device, where there is one. */
