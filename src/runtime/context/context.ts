@@ -3,10 +3,10 @@ import { availableParallelism } from 'node:os';
 import { systemClock } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { adviseHugePages, preferNumaNode } from '../../native-system.js';
-import { RdmaTransport } from '../../transports/rdma/rdma-transport.js';
+import { LazyTransport } from '../../transports/lazy-transport.js';
+import type { RdmaTransport } from '../../transports/rdma/rdma-transport.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { ShmTransport } from '../../transports/shm/shm-transport.js';
-import { TcpTransport } from '../../transports/tcp/tcp-transport.js';
 import type { Link, Transport } from '../../transports/transport.js';
 import type { RegionHandle, RegionRight } from '../memory/region-handle.js';
 import type { Region } from '../memory/region-table.js';
@@ -72,9 +72,10 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   readonly #pool: SlabPool;
   readonly #statistics: StatisticsBlock;
   readonly #transports: ReadonlyMap<string, Transport>;
-  readonly #transportList: readonly Transport[];
+  /** Those that are loaded: the ones to poll. Replaced, never changed. */
+  #polledTransports: readonly Transport[];
   readonly #shm: ShmTransport;
-  readonly #rdma: RdmaTransport;
+  readonly #rdma: LazyTransport<RdmaTransport>;
   readonly #activity: Int32Array;
   readonly #outstandingWork: (() => boolean)[] = [];
   #options: ContextOptions;
@@ -100,7 +101,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       prepareMemory: (memory) => this.#prepareMemory(memory),
       onSlabForgotten: (slabId, memory) => {
         this.#sessions.wires.forgetSlab(slabId);
-        this.#rdma.forgetMemory(memory);
+        this.#rdma.loaded?.forgetMemory(memory);
       },
     });
     this.#dutyCycle = new DutyCycle(
@@ -112,7 +113,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       {
         clock: systemClock,
         statistics: this.#statistics,
-        transports: () => this.#transportList,
+        transports: () => this.#polledTransports,
         publish: () => this.#sessions.wires.publishBatches(),
         isCrowded: () => this.#shm.awakeContexts > availableCores,
         onActivity: () => this.#noteActivity(),
@@ -150,14 +151,24 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       report: (error: HeddleError) => this.#report(error),
     };
     this.#shm = new ShmTransport(host, init.shm);
-    const tcp = new TcpTransport(host);
-    this.#rdma = new RdmaTransport(host, options.rdmaOneSided);
+    const onLoaded = (transport: Transport) => this.#pollAlso(transport);
+    const tcp = new LazyTransport(
+      'tcp',
+      async () => new (await import('../../transports/tcp/tcp-transport.js')).TcpTransport(host),
+      onLoaded,
+    );
+    this.#rdma = new LazyTransport(
+      'rdma',
+      async () =>
+        new (await import('../../transports/rdma/rdma-transport.js')).RdmaTransport(host, options.rdmaOneSided),
+      onLoaded,
+    );
     this.#transports = new Map<string, Transport>([
       [this.#shm.scheme, this.#shm],
       [tcp.scheme, tcp],
       [this.#rdma.scheme, this.#rdma],
     ]);
-    this.#transportList = [...this.#transports.values()];
+    this.#polledTransports = [this.#shm];
     this.#dutyCycle.start();
   }
 
@@ -363,10 +374,16 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     await Promise.race([this.#sessions.close(), timeIsUp]);
     clearTimeout(timer);
     this.#sessions.destroy();
-    await Promise.all(this.#transportList.map((transport) => transport.close()));
+    await Promise.all([...this.#transports.values()].map((transport) => transport.close()));
     this.#isStopped = true;
     this.#dutyCycle.stop();
     for (const leak of this.#pool.releaseAll()) this.#onLeak(leak);
+  }
+
+  #pollAlso(transport: Transport): void {
+    this.#polledTransports = [...this.#polledTransports, transport];
+    // A context that sleeps has not told this one that it does.
+    this.#dutyCycle.wake();
   }
 
   #requireRunning(): void {
