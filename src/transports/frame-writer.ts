@@ -1,4 +1,5 @@
 import { HeddleError } from '../errors.js';
+import { encodeCloseRecord } from './close-record.js';
 import { countRecords, frameHeaderBytes, writeFrameHeader } from './frame.js';
 import { type FrameBuffer, type FrameBufferPool, SealedFrame } from './frame-buffer.js';
 import { alignedRecordBytes, MemoryBlock, recordHeaderBytes } from './record.js';
@@ -129,13 +130,22 @@ export class FrameWriter implements RecordSink {
   }
 
   /**
-   * Claims `lengthBytes` however much waits: for the one record that ends a link. Returns the byte offset in
-   * `writer.block`, or -1 after `close`.
+   * Publishes what was claimed, and behind it the record that ends a link, however much waits. Returns why the link ends:
+   * `error`, or what came in the way.
    */
-  claimBeyondLimit(lengthBytes: number): number {
+  publishClose(error: HeddleError | undefined): HeddleError | undefined {
+    const record = encodeCloseRecord(error);
     this.#ignoreLimit = true;
     try {
-      return this.writer.claim(lengthBytes);
+      const start = this.writer.claim(record.length);
+      if (start >= 0) record.copy(this.writer.block.bytes, start);
+      this.publish();
+      return error;
+    } catch (cause) {
+      // A record was left unfinished by its claimer: what was sealed before it has gone, the rest cannot.
+      return (
+        error ?? new HeddleError('ERR_HEDDLE_INVALID_STATE', 'the link closed with a record left unfinished', { cause })
+      );
     } finally {
       this.#ignoreLimit = false;
     }

@@ -155,11 +155,13 @@ test('a closed writer drops what was not published and gives all buffers back', 
 });
 
 test('the close record finds room beyond the limit', (t) => {
-  const { frames, send } = setUp(256, 512);
-  while (send(248));
-  t.true(frames.claimBeyondLimit(40) >= 0);
-  fillRecord(frames.writer.block, frames.writer.cursor - 40, 40, 1, 0);
-  t.notThrows(() => frames.publish());
+  const { frames, send } = setUp(2048, 4096);
+  while (send(2040));
+  const occupancyBytes = frames.occupancyBytes();
+  const error = new HeddleError('ERR_HEDDLE_PEER_SILENT', 'no sign of life');
+  t.is(frames.publishClose(error), error);
+  t.true(frames.occupancyBytes() > occupancyBytes);
+  t.is(frames.writer.claim(2040), -1, 'and what is no close record finds none');
 });
 
 test('frame serials wrap as 32-bit numbers', (t) => {

@@ -2,17 +2,12 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
-import { decodeCloseRecord, encodeCloseRecord } from '../close-record.js';
-import { framePayloadBytes } from '../frame.js';
-import type { FrameBufferPool, SealedFrame } from '../frame-buffer.js';
-import { FrameReader, type FrameReceiver } from '../frame-reader.js';
-import { type FrameCarrier, FrameWriter } from '../frame-writer.js';
-import type { Hello } from '../hello.js';
+import { decodeCloseRecord } from '../close-record.js';
+import type { SealedFrame } from '../frame-buffer.js';
+import { FramedLink, type FramedLinkParts } from '../framed-link.js';
 import { formatHostPort } from '../host-uri.js';
-import { nextLinkId } from '../link-id.js';
 import type { MemoryBlock } from '../record.js';
-import type { RecordWriter } from '../record-writer.js';
-import type { Link, TransportHost, TransportOptions, WireDescription } from '../transport.js';
+import type { WireDescription } from '../transport.js';
 
 const channelBindingBytes = 32;
 /** How long a socket whose link has closed may go without progress before it is destroyed. */
@@ -23,56 +18,30 @@ const maximumLingerRounds = 15;
 const tcpWire: WireDescription = { transports: ['tcp'], devices: [], usesRdmaDevice: false };
 
 /** What a link is made of besides its socket. */
-export interface TcpLinkParts {
-  readonly host: TransportHost;
-  readonly options: TransportOptions;
-  readonly pool: FrameBufferPool;
-  /** What the peer said in its hello. */
-  readonly peer: Hello;
-  readonly portalUri: string | undefined;
+export interface TcpLinkParts extends FramedLinkParts {
   /** Called once, when the link can no longer be used; its socket may live on until all is flushed. */
   onEnded(link: TcpLink): void;
 }
 
 /** A link over a TCP or TLS socket on which both sides have said hello. */
-export class TcpLink implements Link, FrameCarrier, FrameReceiver {
-  readonly id = nextLinkId();
-  readonly writer: RecordWriter;
+export class TcpLink extends FramedLink {
   readonly peerAddress: string;
   readonly localAddress: string;
-  readonly portalUri: string | undefined;
-  readonly maximumRecordBytes: number;
-  readonly wireDescription = tcpWire;
-  readonly sharesMemory = false;
-  readonly peerContextId = -1;
-  /** The random id of the peer's process, hexadecimal: another one at the same address is another process. */
-  readonly peerInstanceId: string;
-  isOpen = true;
+  readonly wireDescription: WireDescription = tcpWire;
 
-  readonly #parts: TcpLinkParts;
-  readonly #host: TransportHost;
+  readonly #onEnded: (link: TcpLink) => void;
   readonly #socket: Socket;
-  readonly #frameWriter: FrameWriter;
-  readonly #reader: FrameReader;
   /** Frames that the socket has not finished with, oldest first: it finishes them in order. */
   #firstInFlight: SealedFrame | undefined;
   #lastInFlight: SealedFrame | undefined;
   #lingerTimer: Timer | undefined;
 
   constructor(socket: Socket, parts: TcpLinkParts) {
-    const { options, peer } = parts;
-    this.#parts = parts;
-    this.#host = parts.host;
+    super(parts);
+    this.#onEnded = parts.onEnded;
     this.#socket = socket;
     this.peerAddress = socketPeerAddress(socket);
     this.localAddress = socketLocalAddress(socket);
-    this.portalUri = parts.portalUri;
-    this.peerInstanceId = peer.instanceId;
-    const payloadBytes = framePayloadBytes(Math.min(options.frameBytes, peer.maximumRecordBytes));
-    this.#frameWriter = new FrameWriter(parts.pool, this, payloadBytes, options.socketBufferBytes);
-    this.maximumRecordBytes = this.#frameWriter.maximumRecordBytes;
-    this.writer = this.#frameWriter.writer;
-    this.#reader = new FrameReader(this);
     socket.on('error', this.#onError);
     socket.on('end', this.#onEnd);
     socket.on('close', this.#onSocketClosed);
@@ -99,62 +68,15 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
   }
 
   publish(): void {
-    this.#frameWriter.publish();
-  }
-
-  occupancyBytes(): number {
-    return this.#frameWriter.occupancyBytes();
-  }
-
-  shareSlab(): void {
-    throw noSharedMemory();
-  }
-
-  sharedSlab(): undefined {
-    throw noSharedMemory();
-  }
-
-  forgetSlab(): void {
-    throw noSharedMemory();
+    this.frameWriter.publish();
   }
 
   close(error?: HeddleError): void {
     if (!this.isOpen) return;
-    let reason = error;
-    try {
-      const record = encodeCloseRecord(error);
-      const start = this.#frameWriter.claimBeyondLimit(record.length);
-      if (start >= 0) record.copy(this.writer.block.bytes, start);
-      this.#frameWriter.publish();
-    } catch (cause) {
-      // A record was left unfinished by its claimer: what was sealed before it has gone, the rest cannot.
-      reason ??= new HeddleError('ERR_HEDDLE_INVALID_STATE', 'the link closed with a record left unfinished', {
-        cause,
-      });
-    }
+    const reason = this.frameWriter.publishClose(error);
     // What still arrives is read and dropped until the peer ends too: closing a socket with unread bytes resets the
     // connection, and a reset can overtake what was written last.
     this.#end(reason);
-  }
-
-  /** Lets the socket keep the process alive, as it does from the start. */
-  ref(): void {
-    this.#socket.ref();
-  }
-
-  /** The process may exit while this link is open. */
-  unref(): void {
-    this.#socket.unref();
-  }
-
-  /** Stops reading from the socket, so that the peer's writer fills up and its claims fail. */
-  pauseReceiving(): void {
-    if (this.isOpen) this.#socket.pause();
-  }
-
-  /** Undoes {@link pauseReceiving}. */
-  resumeReceiving(): void {
-    this.#socket.resume();
   }
 
   /** @inheritdoc */
@@ -173,17 +95,17 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
 
   /** @inheritdoc */
   onRoom(): void {
-    this.#host.enterTurn();
+    this.host.enterTurn();
     try {
-      this.#host.receiver.onWritable(this);
+      this.host.receiver.onWritable(this);
     } finally {
-      this.#host.leaveTurn();
+      this.host.leaveTurn();
     }
   }
 
   /** @inheritdoc */
   onRecord(block: MemoryBlock, start: number, lengthBytes: number): void {
-    this.#host.receiver.onRecord(this, block, start, lengthBytes);
+    this.host.receiver.onRecord(this, block, start, lengthBytes);
   }
 
   /** @inheritdoc */
@@ -200,21 +122,21 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
     const frame = this.#firstInFlight!;
     this.#firstInFlight = frame.next;
     if (frame.next === undefined) this.#lastInFlight = undefined;
-    this.#frameWriter.completed(frame);
+    this.frameWriter.completed(frame);
   };
 
   readonly #onData = (chunk: Buffer): void => {
     if (!this.isOpen) return;
-    this.#host.enterTurn();
+    this.host.enterTurn();
     let whole = false;
     try {
-      const malformed = this.#reader.push(chunk);
+      const malformed = this.reader.push(chunk);
       if (malformed !== undefined) this.close(malformed);
       whole = true;
     } finally {
       // The receiver threw: the place in the stream is lost, and the link with it.
       if (!whole) this.close(new HeddleError('ERR_HEDDLE_PROTOCOL', 'the receiver of this link failed on a record'));
-      this.#host.leaveTurn();
+      this.host.leaveTurn();
     }
   };
 
@@ -234,43 +156,40 @@ export class TcpLink implements Link, FrameCarrier, FrameReceiver {
   #lose(message: string, cause?: Error): void {
     if (!this.isOpen) return;
     this.#socket.destroy();
-    this.#host.enterTurn();
+    this.host.enterTurn();
     try {
       this.#end(this.#disconnected(message, cause));
     } finally {
-      this.#host.leaveTurn();
+      this.host.leaveTurn();
     }
   }
 
   #disconnected(message: string, cause?: Error): HeddleError {
-    return new HeddleError('ERR_HEDDLE_DISCONNECTED', message, {
-      cause,
-      details: { peerAddress: this.peerAddress, insideFrame: !this.#reader.isBetweenFrames },
-    });
+    return this.disconnected(message, { insideFrame: !this.reader.isBetweenFrames }, cause);
   }
 
   /** The one way out of being open. The socket is ended behind what was published, and destroyed should that stall. */
   #end(error: HeddleError | undefined): void {
     this.isOpen = false;
-    this.#reader.stop();
-    this.#frameWriter.close();
+    this.reader.stop();
+    this.frameWriter.close();
     if (!this.#socket.destroyed) {
       this.#socket.end();
       this.#socket.resume();
-      this.#linger(1, this.#frameWriter.occupancyBytes());
+      this.#linger(1, this.frameWriter.occupancyBytes());
     }
-    this.#parts.onEnded(this);
-    this.#host.receiver.onLinkClosed(this, error);
+    this.#onEnded(this);
+    this.host.receiver.onLinkClosed(this, error);
   }
 
   #linger(round: number, occupancyBytes: number): void {
     const onLingered = () => {
-      const now = this.#frameWriter.occupancyBytes();
+      const now = this.frameWriter.occupancyBytes();
       if (now < occupancyBytes && round < maximumLingerRounds) this.#linger(round + 1, now);
       else this.#socket.destroy();
     };
     // The socket itself keeps the process alive as far as it should be.
-    this.#lingerTimer = this.#host.clock.setTimer(lingerMs, onLingered, true);
+    this.#lingerTimer = this.host.clock.setTimer(lingerMs, onLingered, true);
   }
 }
 
@@ -288,11 +207,4 @@ function formatAddress(address: string | undefined, port: number | undefined): s
   if (address === undefined || port === undefined) return 'an unknown address';
   // A listener on all interfaces sees IPv4 peers under addresses mapped into IPv6.
   return formatHostPort(address.startsWith('::ffff:') ? address.slice(7) : address, port);
-}
-
-function noSharedMemory(): HeddleError {
-  return new HeddleError(
-    'ERR_HEDDLE_INVALID_STATE',
-    'a tcp link cannot share memory: look at link.sharesMemory first, and send the bytes',
-  );
 }

@@ -86,16 +86,6 @@ export class TcpPortal implements Portal {
     return new TcpPortal(server, formatHostUri('tcp', reachableHost(address.host), bound.port), options, owner);
   }
 
-  /** Lets the portal keep the process alive, as it does from the start. */
-  ref(): void {
-    this.#server.ref();
-  }
-
-  /** The process may exit while this portal listens. */
-  unref(): void {
-    this.#server.unref();
-  }
-
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
