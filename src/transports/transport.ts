@@ -193,6 +193,8 @@ export interface Link {
   readonly buffers?: BufferCarrier | undefined;
   /** The context at the other end, where `sharesMemory`; -1 elsewhere. */
   readonly peerContextId: number;
+  /** The random id of the peer's process, where the wire leads to one: another one at the same address is another process. */
+  readonly peerInstanceId?: string | undefined;
   /**
    * What names the encrypted channel below the link, the same on both sides and for no other channel; undefined where there
    * is none. Who proves something to the peer binds the proof to it.

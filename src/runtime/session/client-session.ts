@@ -51,6 +51,8 @@ export class ClientSession extends Session {
   /** Tries to come back since the wire was lost. */
   #resumeTries = 0;
   #resumeTimer: Timer | undefined;
+  /** The process that knows the connection. */
+  #peerInstanceId: string | undefined;
   #joinTimer: Timer | undefined;
 
   constructor(layer: SessionLayer, uri: string, connect: ConnectOptions, joining?: SessionTicket) {
@@ -229,7 +231,9 @@ export class ClientSession extends Session {
 
   #welcome(body: SetupBody): void {
     const wire = this.layer.wires.of(this.connection);
-    if (wire !== undefined) this.connection.welcome(wire, body, this.#isResumable(body));
+    if (wire === undefined) return;
+    this.#peerInstanceId = wire.link.peerInstanceId;
+    this.connection.welcome(wire, body, this.#isResumable(body));
   }
 
   #isResumable(body: SetupBody): boolean {
@@ -327,6 +331,16 @@ export class ClientSession extends Session {
       const wire = await layer.wires.acquire(connection.portalUri, Math.max(1, Math.ceil(Math.min(leftMs, tryMs))));
       if (!connection.isResuming) return;
       this.#checkWire(wire);
+      if (wire.link.peerInstanceId !== this.#peerInstanceId) {
+        connection.failResume(
+          new HeddleError(
+            'ERR_HEDDLE_REFUSED',
+            `another process answers at ${connection.portalUri} now, which knows nothing of this connection: connect anew`,
+            { cause: connection.endError },
+          ),
+        );
+        return;
+      }
       layer.wires.leave(connection);
       connection.attach(wire);
       layer.wires.placeSetup(wire, RecordKind.resume, 0, {
