@@ -1,3 +1,4 @@
+import type { SharedBuffer } from 'heddle';
 import { type CachedObject, chunkBytes, type FileVersion } from './cached-object.js';
 import type { Loader } from './loader.js';
 
@@ -78,6 +79,9 @@ export class UncachedFile implements Body {
   #head: Buffer | undefined;
   #at: number;
   readonly #end: number;
+  /** The piece that is being sent: it lies where the service has read it. */
+  #piece: SharedBuffer | undefined;
+  #isOver = false;
 
   constructor(loader: Loader, version: FileVersion, head: string, start: number, end: number) {
     this.#loader = loader;
@@ -91,16 +95,28 @@ export class UncachedFile implements Body {
     const head = this.#head;
     this.#head = undefined;
     if (head !== undefined) return head;
+    this.#releasePiece();
     if (this.#at >= this.#end) return undefined;
     const offset = this.#at;
     const lengthBytes = Math.min(chunkBytes, this.#end - offset);
     this.#at += lengthBytes;
-    return this.#loader
-      .read(this.#version, offset, lengthBytes)
-      .then((bytes) => Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length));
+    return this.#loader.read(this.#version, offset, lengthBytes).then((piece) => {
+      this.#piece = piece;
+      // Its client may have gone meanwhile.
+      if (this.#isOver) this.#releasePiece();
+      return this.#piece?.bytes;
+    });
   }
 
-  end(): void {}
+  end(): void {
+    this.#isOver = true;
+    this.#releasePiece();
+  }
+
+  #releasePiece(): void {
+    this.#piece?.release();
+    this.#piece = undefined;
+  }
 }
 
 /** A few bytes made for this answer. */

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { open, realpath, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { defineActor, Refusal } from 'heddle';
+import { type ActorContext, defineActor, Refusal, type SharedBuffer } from 'heddle';
 import type { FileVersion } from './cached-object.js';
 import { contentTypeOf } from './content-types.js';
 
@@ -46,8 +46,8 @@ export const FileService = defineActor(import.meta.url, {
       }
     },
 
-    /** Bytes of a file; refused when it is another version by now. */
-    async read({ root }, { version, offset, lengthBytes }: PieceRequest): Promise<Uint8Array> {
+    /** Bytes of a file, in memory that moves to who asked; refused when it is another version by now. */
+    async read({ root }, { version, offset, lengthBytes }: PieceRequest, actor: ActorContext): Promise<SharedBuffer> {
       const { file } = version;
       if (!file.startsWith(root + sep)) throw new Refusal('not a file of the site');
       // What has become a link since it was found is not followed.
@@ -55,21 +55,31 @@ export const FileService = defineActor(import.meta.url, {
         throw new Refusal(`the file cannot be opened: ${String(error)}`);
       });
       try {
-        const bytes = Buffer.allocUnsafe(lengthBytes);
-        let length = 0;
-        while (length < lengthBytes) {
-          const { bytesRead } = await handle.read(bytes, length, lengthBytes - length, offset + length);
-          if (bytesRead === 0) break;
-          length += bytesRead;
+        const buffer = actor.allocate(lengthBytes);
+        try {
+          await fill(buffer.bytes, handle, version, offset);
+        } catch (error) {
+          buffer.release();
+          throw error;
         }
-        const { size, mtimeMs } = await handle.stat();
-        if (length < lengthBytes || size !== version.lengthBytes || mtimeMs !== version.modifiedMs) {
-          throw new Refusal('the file has changed');
-        }
-        return bytes;
+        return buffer;
       } finally {
         await handle.close();
       }
     },
   },
 });
+
+/** Reads all of `bytes`, from `offset` on. Refused when the file is not that version. */
+async function fill(bytes: Buffer, handle: FileHandle, version: FileVersion, offset: number): Promise<void> {
+  let length = 0;
+  while (length < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, length, bytes.length - length, offset + length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  const { size, mtimeMs } = await handle.stat();
+  if (length < bytes.length || size !== version.lengthBytes || mtimeMs !== version.modifiedMs) {
+    throw new Refusal('the file has changed');
+  }
+}

@@ -1,4 +1,4 @@
-import { type RefOf, RemoteError } from 'heddle';
+import { type RefOf, RemoteError, type SharedBuffer } from 'heddle';
 import type { Extent } from './block-memory.js';
 import { CachedObject, chunkBytes, type FileVersion, prebuiltHead } from './cached-object.js';
 import type { FileService, Finding } from './file-service.js';
@@ -78,8 +78,8 @@ export class Loader {
     }
   }
 
-  /** A piece of a file that is not in the cache. Rejects when the file is not that version any more. */
-  read(version: FileVersion, offset: number, lengthBytes: number): Promise<Uint8Array> {
+  /** A piece of a file, the caller's to release. Rejects when the file is not that version any more. */
+  read(version: FileVersion, offset: number, lengthBytes: number): Promise<SharedBuffer> {
     return this.#files.ask('read', { version, offset, lengthBytes });
   }
 
@@ -110,7 +110,10 @@ export class Loader {
     for (const { bytes } of chunks) {
       const start = offset === 0 && bytes === chunks[0]!.bytes ? head.copy(bytes) : 0;
       const lengthBytes = Math.min(bytes.length - start, chunkBytes);
-      if (lengthBytes > 0) bytes.set(await this.read(version, offset, lengthBytes), start);
+      if (lengthBytes > 0) {
+        using piece = await this.read(version, offset, lengthBytes);
+        piece.bytes.copy(bytes, start);
+      }
       offset += lengthBytes;
     }
   }
