@@ -1,12 +1,12 @@
 import { HeddleError } from '../errors.js';
 import { LocalAsk } from '../runtime/actors/asks.js';
+import { carryByCodec } from '../runtime/actors/buffers.js';
 import { Cell } from '../runtime/actors/cell.js';
 import type { AnyDefinition } from '../runtime/actors/definition.js';
 import type { Parent } from '../runtime/actors/family.js';
 import { type ActorHost, codecKeyOf } from '../runtime/actors/host.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import { describeError, readError } from '../runtime/actors/wire-error.js';
-import { SharedBuffer } from '../runtime/memory/shared-buffer.js';
 import { codecNamed } from '../runtime/message/codec-registry.js';
 
 /**
@@ -15,12 +15,14 @@ import { codecNamed } from '../runtime/message/codec-registry.js';
  */
 export function carry(host: ActorHost, value: unknown, part: string, sentence: () => string): unknown {
   if (value === undefined) return undefined;
-  if (value instanceof SharedBuffer && part !== 'args') return move(value);
   const codec = codecNamed(codecKeyOf(host.systemId));
   try {
+    if (part !== 'args') return carryByCodec(host, codec, value);
+    // Nothing in them moves: an actor that is restarted gets them again.
     const bytes = codec.encode(value);
     return codec.decode(bytes, 0, bytes.length);
   } catch (cause) {
+    if (cause instanceof HeddleError && cause.code !== 'ERR_HEDDLE_CODEC') throw cause;
     const details = cause instanceof HeddleError ? cause.details : {};
     const path = String(details.path ?? 'value').replace(/^value/, part);
     const reason = String(details.reason ?? (cause as Error).message);
@@ -30,13 +32,6 @@ export function carry(host: ActorHost, value: unknown, part: string, sentence: (
       { cause, details: { path, reason } },
     );
   }
-}
-
-/** A buffer that is a message or a reply moves: whoever sent it has it no more. */
-function move(buffer: SharedBuffer): SharedBuffer {
-  const moved = buffer.clone();
-  buffer.release();
-  return moved;
 }
 
 /** An ask within the context whose reply goes by the codec, as it would between threads. */

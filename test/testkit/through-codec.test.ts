@@ -133,6 +133,14 @@ test('a SharedBuffer moves: who sent it, or replied it, has it no more, and none
   t.is(answer.bytes[0], 42);
   t.false(asked.isHeld);
   answer.release();
+
+  const inside = context.allocate(1000);
+  inside.bytes.fill(3);
+  const { whole, parts } = await bufferer.ask('split', { whole: inside });
+  t.false(inside.isHeld);
+  t.deepEqual([whole.length, whole.bytes[999], parts[0].length, parts[1].again === whole], [1000, 3, 10, true]);
+  whole.release();
+  parts[0].release();
   t.is(context.memory.buffersHeld, 0);
   const error = t.throws(() => bufferer.tell('add', sent), { instanceOf: HeddleError });
   t.is(error?.code, 'ERR_HEDDLE_BUFFER_RELEASED');

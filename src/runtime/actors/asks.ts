@@ -1,6 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { RequestOwner } from '../session/pending-requests.js';
-import { releasePayload } from './buffers.js';
+import { releaseWhole } from './buffers.js';
 import type { ActorHost } from './host.js';
 import type { Origin } from './mailbox.js';
 import type { Ref } from './ref.js';
@@ -126,7 +126,7 @@ export class LocalAsk extends AskOrigin {
 
   reply(value: unknown): void {
     const waiter = this.#host.asks.take(this.#host.localAsks, this.#id);
-    if (waiter === undefined) releasePayload(value);
+    if (waiter === undefined) releaseWhole(value);
     else waiter.resolve(value);
   }
 

@@ -3,7 +3,7 @@ import type { Connection } from '../session/connection.js';
 import { requestIndexMask } from '../session/pending-requests.js';
 import { actorStopped } from './actor-errors.js';
 import { AskOrigin } from './asks.js';
-import { releasePayload, sendEnvelope } from './buffers.js';
+import { releasePayload, releaseWhole, sendEnvelope } from './buffers.js';
 import type { Cell } from './cell.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
@@ -139,6 +139,7 @@ export class Caller {
       sendEnvelope(this.#connection, envelope, this.#host.codec);
     } catch (error) {
       if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CODEC') throw error;
+      releasePayload(payload);
     } finally {
       this.#host.isForNode = false;
       envelope.payload = undefined;
@@ -173,10 +174,9 @@ class RemoteAsk extends AskOrigin {
     try {
       this.#caller.send(EnvelopeKind.reply, 0, 0, this.id, value);
     } catch (error) {
+      releaseWhole(value);
       this.replyError(error);
     }
-    // Where it could not be sent, nobody waits for it any more.
-    releasePayload(value);
   }
 
   replyError(error: unknown): void {

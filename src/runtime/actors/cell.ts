@@ -1,7 +1,7 @@
 import type { Timer } from '../../clock.js';
 import { ActorContext } from './actor-context.js';
 import { actorStopped, isThenable, notHandling } from './actor-errors.js';
-import { releasePayload, replyWith } from './buffers.js';
+import { releasePayload, releaseWhole, replyWith } from './buffers.js';
 import { type ActorSpecification, type AnyDefinition, type Handler, type Handlers, Refusal } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';
 import { callOnStop, Endings } from './endings.js';
@@ -206,7 +206,7 @@ export class Cell {
       else result = this.#call(handler, payload, taken);
     } catch (error) {
       this.#handlerFailed(error, origin);
-      releasePayload(payload);
+      releaseWhole(payload);
       return;
     } finally {
       this.host.current = outer;
@@ -246,7 +246,7 @@ export class Cell {
       },
       (error: unknown) => {
         this.#finishHandler(incarnation, origin);
-        releasePayload(payload);
+        releaseWhole(payload);
         if (incarnation === this.#incarnation) this.#handlerFailed(error, origin);
         else if (origin?.isAsk === true) origin.replyError(errorOf(error));
       },

@@ -1,4 +1,5 @@
 import { type Codec, compactCodec, valueDecoder } from '../message/codec.js';
+import { type CompanionReader, strayBuffer } from '../message/companions.js';
 import { writeValue } from '../message/value-encoder.js';
 import type { ReferenceReader } from '../message/value-format.js';
 import { type Carrier, readCarrier, writeCarrier } from './trace-context.js';
@@ -34,6 +35,8 @@ export const EnvelopeKind = {
   name: 7,
   /** Nobody waits for the reply to the ask with that id any more; slot 1 says that its deadline has passed. */
   cancel: 8,
+  /** A SharedBuffer of the payload of the message that comes next, which has `count` where the buffer belongs. */
+  companion: 9,
 } as const;
 
 const mark = 0xc1;
@@ -51,6 +54,8 @@ export class Envelope {
   payload: unknown = undefined;
   /** What travels with the message. */
   carrier: Carrier | undefined = undefined;
+  /** Set while a message is decoded that has buffers beside it. */
+  readCompanion: CompanionReader | undefined = undefined;
 }
 
 function writeInt32(value: number, target: Buffer, at: number): void {
@@ -88,7 +93,9 @@ export function envelopeCodec(incoming: Envelope, readReference: ReferenceReader
       if (payload === undefined) return at;
       try {
         return writeValue(payload, target, at, end, 0);
-      } catch {
+      } catch (error) {
+        // Who sends may have it travel beside the value, and does not want to know more.
+        if (error === strayBuffer) throw error;
         // Once more, to have the error say what in the payload cannot be sent.
         return compactCodec.encodeInto(payload, target, at, end);
       }
@@ -111,10 +118,11 @@ export function envelopeCodec(incoming: Envelope, readReference: ReferenceReader
 
     decode(source, start, end) {
       if (source[start] !== mark || end - start < headBytes) {
-        return valueDecoder.decode(source, start, end, readReference);
+        return valueDecoder.decode(source, start, end, readReference, incoming.readCompanion);
       }
       const at = start + headBytes;
-      const payload = at === end ? undefined : valueDecoder.decode(source, at, end, readReference);
+      const payload =
+        at === end ? undefined : valueDecoder.decode(source, at, end, readReference, incoming.readCompanion);
       const kind = source[start + 1]!;
       incoming.kind = kind & ~carrierBit;
       incoming.name = source[start + 2]! | (source[start + 3]! << 8);

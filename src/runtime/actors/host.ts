@@ -10,7 +10,7 @@ import { ActorTable } from './actor-table.js';
 import { checkAsk, problemOf } from './ask-options.js';
 import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
 import { AsyncHandlers } from './async-handlers.js';
-import { releasePayload } from './buffers.js';
+import { ArrivedCompanions, releasePayload } from './buffers.js';
 import { Cell } from './cell.js';
 import { DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
@@ -63,6 +63,8 @@ export class ActorHost {
   readonly codec: Codec;
   /** Where the codec puts what it decodes. */
   readonly incoming = new Envelope();
+  /** Buffers that are there before the messages to which they belong. */
+  readonly companions = new ArrivedCompanions();
   /** The supervisor of the actors that no other actor has made. */
   readonly root: Family;
   /** Knows whose async handler runs; undefined when that is not to be known. */
@@ -286,8 +288,8 @@ export class ActorHost {
         peer.ask(ref.slot, ref.generation, name, id, payload);
       } catch (error) {
         this.asks.take(peer, id)?.reject(error);
-        // It was given away with the ask, whatever becomes of that.
-        releasePayload(payload);
+        // It was given away with the ask, whatever becomes of that; what runtimes ask each other is kept.
+        if (ref.slot !== hostSlot) releasePayload(payload);
       }
     });
   }

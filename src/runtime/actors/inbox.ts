@@ -125,7 +125,10 @@ export class Inbox {
 
   /** Says of a message that there is no handler for it. */
   refuseUnknown(name: string, payload: unknown, origin: Origin | undefined): void {
-    if (origin?.isAsk === true) throw new ErrorReply(unknownMessage(String(this.#ref), name));
+    if (origin?.isAsk === true) {
+      releasePayload(payload);
+      throw new ErrorReply(unknownMessage(String(this.#ref), name));
+    }
     this.#host.deadLetters.add('unknown-message', this.#ref, name, payload);
   }
 

@@ -29,7 +29,7 @@ export class Links {
     await host.context.listen((host.places.get(host.place) as Place).portal, {
       options: actorConnectionOptions,
       onMessage: (message, connection) => {
-        if (readEnvelope(message, host)) this.#callerOf(connection).receive(host.incoming);
+        if (readEnvelope(message, connection, host)) this.#callerOf(connection).receive(host.incoming);
       },
       onEvent: (event) => {
         if (event.type === 'connection-teardown') this.dropCaller(event.connection);
@@ -50,6 +50,7 @@ export class Links {
 
   /** A context does not send by that connection any more. */
   dropCaller(connection: Connection): void {
+    this.#host.companions.drop(connection);
     this.#callers.get(connection)?.close();
     this.#callers.delete(connection);
   }

@@ -3,7 +3,7 @@ import type { Connection } from '../session/connection.js';
 import type { ConnectionOptions } from '../session/options.js';
 import type { RequestOwner } from '../session/pending-requests.js';
 import { type AskWaiter, askTimeout } from './asks.js';
-import { readEnvelope, releasePayload, sendEnvelope } from './buffers.js';
+import { batched, readEnvelope, releasePayload, sendEnvelope } from './buffers.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { Lane, laneHighWater, laneWindow } from './lane.js';
@@ -16,6 +16,16 @@ import { readError } from './wire-error.js';
 export const hostSlot = -1;
 /** The most names of messages that a connection can carry. */
 const maximumNames = 65_535;
+
+/** What is wrong with the message, and not with the way to the actor. */
+const sendersOwnErrors: readonly string[] = [
+  'ERR_HEDDLE_CODEC',
+  'ERR_HEDDLE_MESSAGE_TOO_LARGE',
+  'ERR_HEDDLE_BUFFER_MOVED',
+  'ERR_HEDDLE_BUFFER_RELEASED',
+  'ERR_HEDDLE_OUT_OF_MEMORY',
+  'ERR_HEDDLE_INVALID_ARGUMENT',
+];
 
 /** What the connections between the contexts of a system keep to. */
 export const actorConnectionOptions: Partial<ConnectionOptions> = {
@@ -87,7 +97,7 @@ export class Peer implements RequestOwner<AskWaiter> {
       isPlaced = this.#send(EnvelopeKind.tell, this.#nameNumber(name), ref.slot, ref.generation, 0, payload);
     } catch (error) {
       const code = error instanceof HeddleError ? error.code : undefined;
-      if (code === 'ERR_HEDDLE_CODEC' || code === 'ERR_HEDDLE_MESSAGE_TOO_LARGE') throw error;
+      if (code === undefined || sendersOwnErrors.includes(code)) throw error;
       const reason = code === 'ERR_HEDDLE_SEND_QUEUE_FULL' ? 'mailbox-full' : this.lossReason;
       this.#host.deadLetters.add(reason, ref, name, payload);
       return false;
@@ -211,6 +221,8 @@ export class Peer implements RequestOwner<AskWaiter> {
     const connection = this.#connection ?? this.#connect();
     this.#host.isForNode = this.#isRemote;
     try {
+      // What runtimes tell each other, arguments of actors for one, is kept and used again: nothing in it can move.
+      if (slot === hostSlot) return connection.send(envelope, batched);
       return sendEnvelope(connection, envelope, this.#host.codec);
     } finally {
       this.#host.isForNode = false;
@@ -231,12 +243,13 @@ export class Peer implements RequestOwner<AskWaiter> {
     const session = this.#host.context.open(place.portal, {
       privateData: Buffer.from([this.#host.place & 0xff, this.#host.place >> 8]),
       options: actorConnectionOptions,
-      onMessage: (message) => {
-        if (readEnvelope(message, this.#host)) this.receive(this.#host.incoming);
+      onMessage: (message, connection) => {
+        if (readEnvelope(message, connection, this.#host)) this.receive(this.#host.incoming);
       },
       onEvent: (event) => {
         if (event.type === 'message-error' && event.status === 'flushed')
           this.#host.deadLetters.counts['context-lost']++;
+        if (event.type === 'connection-teardown') this.#host.companions.drop(event.connection);
         if (event.type === 'connection-teardown' && event.connection === this.#connection) {
           this.lose(event.connection.endError);
         }

@@ -93,7 +93,7 @@ export class NodeLinks {
         const attached = this.#attached.get(connection);
         if (attached === undefined) {
           connection.destroy(new HeddleError('ERR_HEDDLE_PROTOCOL', 'a message came before the secret was proved'));
-        } else if (readEnvelope(message, host)) host.links.receive(attached.caller, host.incoming);
+        } else if (readEnvelope(message, connection, host)) host.links.receive(attached.caller, host.incoming);
       },
       onEvent: (event: SessionEvent) => {
         if (event.type === 'message-error' && event.kind === 'one-way') host.deadLetters.counts['node-lost']++;

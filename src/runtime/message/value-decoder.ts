@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import type { CompanionReader } from './companions.js';
 import { canHaveShape, type FieldReader, ObjectShapes, type Shape, type Slot } from './object-shapes.js';
 import {
   arrayBufferKind,
@@ -34,6 +35,7 @@ export class ValueDecoder implements FieldReader {
   #position = 0;
   #end = 0;
   #readReference: ReferenceReader | undefined;
+  #readCompanion: CompanionReader | undefined;
   readonly #strings = new Array<string>(cacheEntries).fill('');
   /** The bytes of those strings, so that they are compared four at a time. */
   readonly #stringWords = new Int32Array(cacheEntries * cachedStringWords);
@@ -45,16 +47,25 @@ export class ValueDecoder implements FieldReader {
 
   /**
    * Reads the one value that lies from `start` to `end`. Throws `ERR_HEDDLE_CODEC` or what constructors throw, and
-   * refuses references unless there is someone to read them.
+   * refuses references, and buffers that travel beside the value, unless there is someone to read them.
    */
-  decode(source: Buffer, start: number, end: number, readReference?: ReferenceReader): unknown {
+  decode(
+    source: Buffer,
+    start: number,
+    end: number,
+    readReference?: ReferenceReader,
+    readCompanion?: CompanionReader,
+  ): unknown {
     // No user code runs while reading, except for Error.prepareStackTrace: what that decodes is another decoder's.
-    if (this.#source !== noSource) return new ValueDecoder().decode(source, start, end, readReference);
+    if (this.#source !== noSource) {
+      return new ValueDecoder().decode(source, start, end, readReference, readCompanion);
+    }
     if (source !== this.#viewed) this.#lookAt(source);
     this.#source = source;
     this.#position = start;
     this.#end = end;
     this.#readReference = readReference;
+    this.#readCompanion = readCompanion;
     try {
       const value = this.#read(0);
       if (this.#position !== end) throw this.#malformed('bytes are left over');
@@ -62,6 +73,7 @@ export class ValueDecoder implements FieldReader {
     } finally {
       this.#source = noSource;
       this.#readReference = undefined;
+      this.#readCompanion = undefined;
       // The object that turned out to be of another shape was given up, if it was not read to its end.
       this.#isOtherShape = false;
       if (source.length > keptViewBytes) this.#lookAt(noSource);
@@ -377,6 +389,11 @@ export class ValueDecoder implements FieldReader {
         const items = this.#items(depth);
         if (this.#readReference === undefined) throw this.#malformed('a reference where none is expected');
         return this.#readReference(items);
+      }
+      case tag.buffer: {
+        const buffer = this.#readCompanion?.(this.#read(depth) as number);
+        if (buffer === undefined) throw this.#malformed('a SharedBuffer that has not come along');
+        return buffer;
       }
       default:
         throw this.#malformed('an unknown tag');

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
+import { numberOf } from './companions.js';
 import {
   arrayBufferKind,
   asReference,
@@ -296,7 +297,8 @@ function writeSpecial(value: object, target: Buffer, position: number, end: numb
     return writeBytes(arrayBufferKind, new Uint8Array(value), target, position, end);
   }
   if (value instanceof SharedBuffer) {
-    throw unsendable("a SharedBuffer cannot be sent inside of a value: send it as the message's data");
+    const cursor = writeTag(tag.buffer, target, position, end);
+    return cursor < 0 ? -1 : writeNumber(numberOf(value), target, cursor, end);
   }
   if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet || value instanceof WeakRef) {
     throw unsendable(`a ${value.constructor.name} cannot be sent`);

@@ -19,6 +19,7 @@
  *   Set              d4 's' 00, then an array
  *   RegExp           d4 'x' 00, then an array: source, flags
  *   Error            d4 'e' 00, then an array: name, message, stack, code, cause, errors
+ *   SharedBuffer     d4 'b' 00, then an integer: its number among those that travel beside the value
  *   reference        d4 'r' 00, then an array: whatever `asReference` of the object gave
  * ```
  *
@@ -35,6 +36,7 @@ export const tag = {
   regExp: 0x78,
   error: 0x65,
   reference: 0x72,
+  buffer: 0x62,
 } as const;
 
 /**

@@ -102,6 +102,86 @@ for (const on of ['here', 'worker-1']) {
   });
 }
 
+for (const on of ['here', 'worker-1']) {
+  test(`buffers inside of payloads and replies move, several at once, ${on}`, async (t) => {
+    const { system } = await testSystem(t, { contexts: 1 });
+    system.node.context.on('leak', (leak) => t.fail(JSON.stringify(leak)));
+    const actor = await system.spawn(Bufferer, undefined, { on });
+    const parts = new Map(['a', 'b', 'c'].map((name, i) => [name, { bytes: filled(system, i + 1) }]));
+    const gone = filled(system, 9);
+    parts.set('d', { bytes: gone });
+    t.is(
+      await actor.ask('join', { title: 'all', parts }),
+      `all a:${lengthBytes}:1 b:${lengthBytes}:2 c:${lengthBytes}:3 d:${lengthBytes}:9`,
+    );
+    t.throws(() => gone.bytes, { code: on === 'here' ? 'ERR_HEDDLE_BUFFER_RELEASED' : 'ERR_HEDDLE_BUFFER_MOVED' });
+    if (on !== 'here') {
+      // A sender's own mistake is told to the sender, and takes nothing else along.
+      const fine = filled(system);
+      const both = { one: fine, two: gone };
+      t.throws(() => actor.tell('keepInside', both), { code: 'ERR_HEDDLE_BUFFER_MOVED' });
+      t.throws(() => actor.tell('add', gone), { code: 'ERR_HEDDLE_BUFFER_MOVED' });
+      fine.release();
+    }
+    const { whole, parts: pieces } = await actor.ask('split', { whole: filled(system, 5) });
+    t.is(pieces[1].again, whole, 'the same one, wherever it occurs');
+    t.deepEqual([whole.length, pieces[0].length, pieces[0].bytes[9]], [lengthBytes, 10, 5]);
+    whole.release();
+    pieces[0].release();
+    // Between other messages, in their order.
+    for (let i = 0; i < 3; i++) {
+      actor.tell('add', filled(system, 1));
+      await actor.ask('keepInside', { one: filled(system, i) });
+      t.is(await actor.ask('sum'), 100 * (i + 1));
+    }
+    t.is(await actor.ask('letGo'), 0);
+    await t.throwsAsync(actor.ask('failInside', { one: filled(system) }), { message: /no buffers today/ });
+    await isAllFree(t, system);
+  });
+
+  test(`buffers inside of payloads that nobody handles are released, ${on}`, async (t) => {
+    const { system } = await testSystem(t, { contexts: 1 });
+    system.node.context.on('leak', (leak) => t.fail(JSON.stringify(leak)));
+    const actor = await system.spawn(Bufferer, undefined, { on });
+    const doors = await system.spawn(Doorkeeper, undefined, { on });
+    // biome-ignore lint/suspicious/noExplicitAny: what the compiler would not let pass
+    const loose = actor as any;
+    await t.throwsAsync(loose.ask('fly', { deep: [filled(system)] }), { code: 'ERR_HEDDLE_UNKNOWN_MESSAGE' });
+    loose.tell('fly', { deep: new Set([filled(system)]) });
+    if (on !== 'here') {
+      await t.throwsAsync(actor.ask('unsendable', { one: filled(system) }), { code: 'ERR_HEDDLE_CODEC' });
+      // What cannot be sent for another reason is the caller's still.
+      const mine = filled(system);
+      t.throws(() => loose.tell('keepInside', { one: mine, two: () => 1 }), { code: 'ERR_HEDDLE_CODEC' });
+      t.true(mine.isHeld);
+      // Arguments are kept for restarts.
+      // biome-ignore lint/suspicious/noExplicitAny: what the compiler would not let pass
+      const spawned = system.spawn(Bufferer, ...([{ mine }, { on }] as any));
+      await t.throwsAsync(spawned, { code: 'ERR_HEDDLE_CODEC' });
+      t.true(mine.isHeld);
+      mine.release();
+      const many = Array.from({ length: 65 }, () => filled(system));
+      t.throws(() => loose.tell('keepInside', { many }), { code: 'ERR_HEDDLE_CODEC', message: /65 SharedBuffers/ });
+      for (const one of many) one.release();
+    }
+    const blocked = actor.ask('block', 'inside', { timeoutMs: 60_000 });
+    await until(async () => (await doors.ask('waiting', 'inside')) === 1);
+    const given = new AbortController();
+    const cancelled = actor.ask('split', { whole: filled(system) }, { signal: given.signal });
+    given.abort();
+    await t.throwsAsync(cancelled, { code: 'ERR_HEDDLE_CANCELLED' });
+    for (let i = 0; i < 10; i++) actor.tell('keepInside', { one: filled(system) });
+    await t.throwsAsync(actor.ask('split', { whole: filled(system) }), { code: 'ERR_HEDDLE_MAILBOX_FULL' });
+    const stopped = system.stop(actor);
+    doors.tell('open', 'inside');
+    await stopped;
+    await blocked.catch(() => {});
+    actor.tell('keepInside', { one: filled(system) });
+    await t.throwsAsync(actor.ask('split', { whole: filled(system) }), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+    await isAllFree(t, system);
+  });
+}
+
 test('a context that is lost with buffers on their way and in mailboxes keeps none of them', async (t) => {
   const { system } = await testSystem(t, { contexts: 1 });
   const actor = await system.spawn(Bufferer);
@@ -135,5 +215,16 @@ test('between nodes the bytes travel, small ones and large ones', async (t) => {
     t.is(reply.bytes[0], 5);
     t.is(reply.bytes[length - 1], 4);
   }
+  const small = client.node.context.allocate(5);
+  const parts = new Map([
+    ['s', { bytes: small }],
+    ['l', { bytes: filled(client, 6) }],
+  ]);
+  small.bytes.fill(2);
+  t.is(await actor.ask('join', { title: 'far', parts }), `far s:5:2 l:${lengthBytes}:6`);
+  const { whole, parts: pieces } = await actor.ask('split', { whole: filled(client, 7) });
+  t.is(whole.bytes[lengthBytes - 1], 7);
+  whole.release();
+  pieces[0].release();
   for (const { node } of [client, server]) await until(() => node.context.memory.slotsInUse === 0, 'all is released');
 });

@@ -1,6 +1,7 @@
 import { type AnyActor, type AnyMachineSnapshot, type AnyStateMachine, createActor, type Snapshot } from 'xstate';
 import type { Clock, Timer } from '../../../clock.js';
 import { actorStopped } from '../actor-errors.js';
+import { keepingBuffers } from '../buffers.js';
 import type { Cell } from '../cell.js';
 import { unhandled } from '../definition.js';
 import { ErrorReply } from '../error-reply.js';
@@ -23,7 +24,8 @@ export interface MachineRunnerParts {
 /** What of a snapshot is data: it can travel. */
 export function stateOf(snapshot: AnyMachineSnapshot): MachineState<AnyStateMachine> {
   const { status, value, context, tags, output, error } = snapshot;
-  return { status, value, context, tags: [...tags], output, error } as MachineState<AnyStateMachine>;
+  const state = { status, value, context, tags: [...tags], output, error } as MachineState<AnyStateMachine>;
+  return keepingBuffers(state);
 }
 
 /** XState's clock, which is the host's. */

@@ -5,6 +5,7 @@ import type { Ref } from '../ref.js';
 import { noPorts, objectMessages } from './object-messages.js';
 import { exposeObject, holderOf, proxiedType } from './proxied-object.js';
 import { reviveWith } from './reviving.js';
+import { transferAll } from './transfers.js';
 import { type CallMessage, closePorts, errorResponse, replaceProxy, type WireValue } from './wire-values.js';
 
 type Listener = (event: { readonly data: unknown }) => void;
@@ -74,20 +75,26 @@ export class CallEndpoint implements Endpoint {
         exposed.push(ref);
         return ref;
       });
-    const carried: CallMessage = {
-      ...request,
-      ...(request.argumentList !== undefined && { argumentList: request.argumentList.map(carry) }),
-      ...(request.value !== undefined && { value: carry(request.value) }),
-    };
+    const { argumentList, value } = request;
+    const wires = (argumentList ?? (value === undefined ? [] : [value])).map(carry);
     this.#pending.add(id);
-    const wires = [...(carried.argumentList ?? []), ...(carried.value === undefined ? [] : [carried.value])];
-    void this.#send(id, carried, closePorts(transferables, wires), exposed);
+    const hasPorts = closePorts(transferables, wires);
+    const carried = (): CallMessage => {
+      if (hasPorts) throw noPorts();
+      const sent = transferAll(host, wires, transferables);
+      return {
+        ...request,
+        ...(argumentList !== undefined && { argumentList: sent }),
+        ...(argumentList === undefined && value !== undefined && { value: sent[0]! }),
+      };
+    };
+    void this.#send(id, carried, exposed);
   }
 
-  async #send(id: string, message: CallMessage, hasPorts: boolean, exposed: readonly Ref[]): Promise<void> {
+  async #send(id: string, carried: () => CallMessage, exposed: readonly Ref[]): Promise<void> {
     let response: WireValue & { readonly id: string };
     try {
-      if (hasPorts) throw noPorts();
+      const message = carried();
       const options = this.#timeoutMs === undefined ? undefined : { timeoutMs: this.#timeoutMs };
       const request = { message, holder: holderOf(this.#ref.host) };
       const reply = (await this.#ref.ask(objectMessages.call, request, options)) as WireValue;

@@ -5,6 +5,7 @@ import { Ref } from '../ref.js';
 import { type CallRequest, noPorts } from './object-messages.js';
 import { exposeObject } from './proxied-object.js';
 import { reviveWith } from './reviving.js';
+import { transferAll } from './transfers.js';
 import { closePorts, replaceProxy, thrownBy, type WireValue } from './wire-values.js';
 
 interface Call {
@@ -86,8 +87,12 @@ export class ObjectEndpoint implements Endpoint {
     const carried = replaceProxy(wire, (object) =>
       exposeObject(host, object, call.holder, this.#owner, this.#timeoutMs),
     );
-    if (closePorts(transferables, [carried])) call.reject(noPorts());
-    else call.resolve(carried);
+    try {
+      if (closePorts(transferables, [carried])) throw noPorts();
+      call.resolve(transferAll(host, [carried], transferables)[0]!);
+    } catch (error) {
+      call.reject(error);
+    }
     // A response waits for the turn to end, as other settled promises do.
     host.endTurnSoon();
   }

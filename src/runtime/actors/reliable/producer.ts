@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock, type Timer } from '../../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../../errors.js';
+import { buffersIn } from '../buffers.js';
 import type { Ref } from '../ref.js';
 import type { ActorRef, MessageName, PayloadArguments, Protocol } from '../types.js';
 import { readError } from '../wire-error.js';
@@ -102,13 +103,21 @@ export class Producer<M extends Protocol<M>> implements AsyncDisposable {
 
   /**
    * Takes a message over; resolves when there is room for it, not when it is handled: await each call, and {@link confirmed}
-   * at the end. Rejects with `ERR_HEDDLE_CLOSED` when the producer is closed before.
+   * at the end. Rejects with `ERR_HEDDLE_CLOSED` when the producer is closed before, and with `ERR_HEDDLE_CODEC` for a payload
+   * with a SharedBuffer.
    */
   async send<K extends MessageName<M>>(name: K, ...payload: PayloadArguments<M, K>): Promise<void> {
     while (!this.#isClosed && !this.#machine.hasRoom) {
       await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
     }
     if (this.#isClosed) throw closedError();
+    if (buffersIn(payload[0]).length > 0) {
+      throw new HeddleError(
+        'ERR_HEDDLE_CODEC',
+        `${name} has a SharedBuffer, which is given away with its message, and what a producer sends it may have to send again: ` +
+          'send the bytes',
+      );
+    }
     this.#machine.offer({ name, payload: payload[0] }, this.#clock.nowMicros());
     this.#pump();
   }

@@ -3,7 +3,7 @@ import { matchesState } from 'xstate';
 import { type ActorSystem, currentState, defineMachineActor, outputOf, type RefOf } from '../../../../src/index.js';
 import { createTestKit } from '../../../../src/testkit.js';
 import { Counter } from '../fixtures/counter.js';
-import { KeptParcel, Parcel, parcelMachine, Reporter, Secret } from '../fixtures/machines.js';
+import { Keeper, KeptParcel, Parcel, parcelMachine, Reporter, Secret } from '../fixtures/machines.js';
 import { testSystem, until } from '../support.js';
 
 /** Never called: what matters is that tsc compiles it, errors expected included. */
@@ -175,3 +175,21 @@ test('what is no machine, and misspelt options, are refused', (t) => {
   const misspelt = () => defineMachineActor(import.meta.url, { name: 'none', machine: parcelMachine, persist: {} });
   t.throws(misspelt, { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
 });
+
+for (const on of ['here', 'worker-1']) {
+  test(`a machine keeps the SharedBuffers in its context: its states do not take them along, ${on}`, async (t) => {
+    const { system } = await testSystem(t, { contexts: 1, askTimeoutMs: 60_000 });
+    system.node.context.on('leak', (leak) => t.fail(JSON.stringify(leak)));
+    const keeper = await system.spawn(Keeper, undefined, { on });
+    const image = system.node.context.allocate(1000);
+    // The reply is the state, which has the buffer.
+    if (on === 'here') t.is((await keeper.ask('keep', { image })).context.image, image);
+    else {
+      await t.throwsAsync(keeper.ask('keep', { image }), { code: 'ERR_HEDDLE_CODEC', message: /stay with it/ });
+      await t.throwsAsync(currentState(keeper), { code: 'ERR_HEDDLE_CODEC' });
+    }
+    t.is(image.isHeld, on === 'here');
+    t.is((await keeper.ask('drop')).context.image, undefined);
+    await until(() => system.node.context.memory.buffersHeld === 0);
+  });
+}

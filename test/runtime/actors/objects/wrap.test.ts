@@ -65,8 +65,51 @@ for (const on of ['here', 'worker-1']) {
     (library as unknown as { open: boolean }).open = false;
     await until(async () => !(await library.open));
     t.is(await library.sum(comlink.transfer(new Float64Array([1, 2, 3.5]), [])), 6.5);
-    const buffer = new Float64Array([4]);
-    t.is(await library.sum(comlink.transfer(buffer, [buffer.buffer])), 4);
+  });
+
+  test(`what is in a transfer list is detached here, and whole there, ${on}`, async (t) => {
+    const { library } = await setUp(t);
+    const numbers = new Float64Array([4, 5]);
+    t.is(await library.sum(comlink.transfer(numbers, [numbers.buffer])), 9);
+    t.is(numbers.length, 0);
+    // Inside of an object, and back.
+    const own = new Float64Array([1, 2, 3]);
+    const half = await library.double(comlink.transfer({ numbers: own }, [own.buffer]));
+    t.deepEqual([...half], [4, 6]);
+    t.is(own.length, 0);
+    t.is(await library.left(), 0, 'detached there, too');
+    const { one, two } = await library.pair();
+    t.deepEqual([[...one], two.byteLength, two.getUint8(1)], [[1, 2, 3, 4], 2, 4]);
+    t.is(await library.left(), 0);
+    const bytes = Buffer.from(new Uint8Array([7, 8, 9]).buffer, 1);
+    const loose = library as unknown as { sum(bytes: unknown): Promise<number> };
+    t.is(await loose.sum(comlink.transfer(bytes, [bytes.buffer as ArrayBuffer])), 17);
+    t.is(bytes.length, 0);
+    // What cannot be sent, or be transferred, is not detached.
+    const kept = new Float64Array([1]);
+    const bad = { numbers: kept, callback: () => 1 };
+    await t.throwsAsync(library.double(comlink.transfer(bad, [kept.buffer])), { code: 'ERR_HEDDLE_CODEC' });
+    t.is(kept.length, 1);
+    const pooled = Buffer.from('of a pool');
+    await t.throwsAsync(loose.sum(comlink.transfer(pooled, [pooled.buffer as ArrayBuffer])), {
+      code: 'ERR_HEDDLE_CODEC',
+      message: /pool/,
+    });
+    t.is(pooled.toString(), 'of a pool');
+    await t.throwsAsync(loose.sum(comlink.transfer(own, [own.buffer])), { code: 'ERR_HEDDLE_CODEC' });
+    t.is(await library.add('Dune'), 1, 'and calls go on');
+  });
+
+  test(`a SharedBuffer moves with an argument and with a result, ${on}`, async (t) => {
+    const { system, library } = await setUp(t);
+    const buffer = system.node.context.allocate(100_000);
+    buffer.bytes.fill(1);
+    const weighed = await library.weigh({ buffer });
+    t.is(weighed.sum, 100_000);
+    t.is(buffer.isHeld, on === 'here', 'by reference within a context');
+    t.is(weighed.buffer.bytes[99_999], 1);
+    weighed.buffer.release();
+    await until(() => system.node.context.memory.buffersHeld === 0);
   });
 
   test(`errors come across, and fail the actor only where it says so, ${on}`, async (t) => {
