@@ -31,11 +31,13 @@
       "with_ucx==1",
       {
         "targets": [
+          { "target_name": "heddle_descriptors", "sources": ["descriptors/descriptors.cc"] },
           {
             "target_name": "heddle_rdma",
             "sources": [
               "src/addon.cc",
               "src/completions.cc",
+              "src/connection_sockets.cc",
               "src/endpoint.cc",
               "src/memory_table.cc",
               "src/one_sided.cc",

@@ -48,6 +48,9 @@ sockaddr_storage Worker::ListenerAddress(int32_t id) const {
 
 void Worker::CloseListener(int32_t id) {
   if (id < 0 || static_cast<size_t>(id) >= listeners_.size() || listeners_[id] == nullptr) return;
+  ucp_listener_attr_t attributes = {};
+  attributes.field_mask = UCP_LISTENER_ATTR_FIELD_SOCKADDR;
+  if (ucx().ucp_listener_query(listeners_[id]->handle, &attributes) == UCS_OK) StopAccepting(ucx(), attributes.sockaddr);
   ucx().ucp_listener_destroy(listeners_[id]->handle);
   listeners_[id].reset();
 }
@@ -58,7 +61,6 @@ int32_t Worker::Connect(const sockaddr* address, socklen_t length) {
   params.flags = UCP_EP_PARAMS_FLAGS_CLIENT_SERVER;
   params.sockaddr.addr = address;
   params.sockaddr.addrlen = length;
-  const std::lock_guard<std::mutex> lock(DescriptorsMutex());
   return Open(&params)->id;
 }
 
@@ -70,9 +72,13 @@ void Worker::OnConnectionRequest(Listener* listener, ucp_conn_request_h request)
   ucp_ep_params_t params = {};
   params.field_mask = UCP_EP_PARAM_FIELD_CONN_REQUEST;
   params.conn_request = request;
+  ucp_conn_request_attr_t attributes = {};
+  attributes.field_mask = UCP_CONN_REQUEST_ATTR_FIELD_CLIENT_ADDR;
+  const bool is_known = ucx().ucp_conn_request_query(request, &attributes) == UCS_OK;
   Endpoint* endpoint;
   try {
     endpoint = Open(&params);
+    if (is_known) endpoint->accepted_peer = AcceptedPeer(attributes.client_address);
   } catch (const UcxError&) {
     // The peer has gone again, or there is no memory for it: it notices.
     return;
@@ -169,6 +175,7 @@ void Worker::OnEndpointClosed(Endpoint* endpoint) {
   for (const auto& [operation, status] : endpoint->failed_operations) Complete(operation, status);
   endpoint->failed_operations.clear();
   endpoint->state = EndpointState::kFree;
+  endpoint->accepted_peer = AcceptedPeer();
   Tell(CompletionKind::kClosed, endpoint->id, 0, UCS_OK);
 }
 

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "connection_sockets.h"
 #include "operation.h"
 #include "ucx_library.h"
 
@@ -34,6 +35,8 @@ struct Endpoint {
   int32_t id = -1;
   EndpointState state = EndpointState::kFree;
   ucp_ep_h handle = nullptr;
+  /** Of an endpoint that was made for a peer's request. */
+  AcceptedPeer accepted_peer;
   /** Which of the peer's endpoints our messages are for, and the number that it has to hear with it. */
   uint32_t remote_id = 0;
   uint64_t remote_nonce = 0;

@@ -10,9 +10,12 @@ namespace {
 
 constexpr unsigned kOldestMajor = 1;
 constexpr unsigned kOldestMinor = 13;
+/** From here on UCX forgets what it noted of a descriptor when it closes it. */
+constexpr unsigned kMinorWithSafeDescriptors = 18;
 
+/** Functions are bound when they are first called: by then they may be found elsewhere, see KeepDescriptorsApart. */
 void* OpenLibrary(const char* name) {
-  void* handle = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  void* handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
   if (handle == nullptr) throw UcxUnavailable(dlerror());
   return handle;
 }
@@ -42,6 +45,26 @@ void PrepareEnvironment() {
   setenv("UCX_WARN_UNUSED_ENV_VARS", "n", 0);
 }
 
+/**
+ * Puts ../descriptors/descriptors.cc, which is built beside this binding, in front of UCX. Without it UCX works as it
+ * always does.
+ */
+void KeepDescriptorsApart(void* ucs) {
+  Dl_info binding = {};
+  if (dladdr(reinterpret_cast<void*>(&KeepDescriptorsApart), &binding) == 0 || binding.dli_fname == nullptr) return;
+  const std::string path(binding.dli_fname);
+  const std::string beside = path.substr(0, path.rfind('/') + 1) + "heddle_descriptors.node";
+  void* create = dlsym(ucs, "ucs_socket_create");
+  void* accept = dlsym(ucs, "ucs_socket_accept");
+  void* library = dlopen(beside.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (library == nullptr || create == nullptr || accept == nullptr) return;
+  const auto start = reinterpret_cast<void (*)(void*, void*)>(dlsym(library, "heddle_descriptors_start"));
+  if (start == nullptr) return;
+  start(create, accept);
+  // It knows where to go on: now its functions may be found.
+  dlopen(beside.c_str(), RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
+}
+
 UcxLibrary* Load() {
   PrepareEnvironment();
   static UcxLibrary library;
@@ -51,11 +74,13 @@ UcxLibrary* Load() {
   HEDDLE_UCP_FUNCTIONS(HEDDLE_FIND)
 #undef HEDDLE_FIND
   Find(ucs, "ucs_status_string", &library.ucs_status_string);
+  Find(ucs, "ucs_async_remove_handler", &library.ucs_async_remove_handler);
   unsigned release = 0;
   library.ucp_get_version(&library.major, &library.minor, &release);
   if (library.major != kOldestMajor || library.minor < kOldestMinor) {
     throw UcxUnavailable(std::string("UCX ") + library.ucp_get_version_string() + " was found, and 1.13 or newer is needed");
   }
+  if (library.minor < kMinorWithSafeDescriptors) KeepDescriptorsApart(ucs);
   return &library;
 }
 

@@ -68,6 +68,8 @@ struct UcxLibrary {
   HEDDLE_UCP_FUNCTIONS(HEDDLE_DECLARE)
 #undef HEDDLE_DECLARE
   const char* (*ucs_status_string)(ucs_status_t) = nullptr;
+  /** No event of the descriptor is handled any more. `is_sync` waits for one that is. */
+  ucs_status_t (*ucs_async_remove_handler)(int descriptor, int is_sync) = nullptr;
 
   unsigned major = 0;
   unsigned minor = 0;

@@ -77,20 +77,10 @@ bool Worker::Arm() {
   return ucx().ucp_worker_progress(handle_) == 0 && backlog_.empty() && failure_ == nullptr;
 }
 
-/**
- * UCX notes events that it cannot handle at once by their descriptors, and aborts when a descriptor has become another
- * worker's by the time it looks. So it looks right after a close, and no worker of
- * another thread connects in between.
- */
 void Worker::CloseNow(Endpoint* endpoint) {
-  const std::lock_guard<std::mutex> lock(DescriptorsMutex());
   BeginClose(endpoint);
+  // In a thread that sleeps nobody else lets UCX begin: closing wakes no event loop by itself.
   ucx().ucp_worker_progress(handle_);
-}
-
-std::mutex& Worker::DescriptorsMutex() {
-  static std::mutex mutex;
-  return mutex;
 }
 
 // ---- operations

@@ -5,7 +5,6 @@
 #include <deque>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -90,8 +89,6 @@ class Worker {
   void OnEndpointError(Endpoint* endpoint, ucs_status_t status);
   void BeginClose(Endpoint* endpoint);
   void CloseNow(Endpoint* endpoint);
-  /** Held while descriptors of endpoints come or go, in whatever thread. */
-  static std::mutex& DescriptorsMutex();
   void OnEndpointClosed(Endpoint* endpoint);
   void DropHeld(Endpoint* endpoint);
   void CloseEverything() noexcept;
