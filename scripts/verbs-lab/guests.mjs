@@ -1,19 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from './kernel.mjs';
+import { makeOwnFolder } from './own-folder.mjs';
 
 const guestFolder = new URL('./guest/', import.meta.url);
 const pollMs = 100;
@@ -24,13 +15,14 @@ const variablesOfTheGuest = new Set(['PATH', 'HOME', 'PWD', 'OLDPWD', 'SHLVL', '
  * its RDMA device before and after. Output is passed on as it comes. No guest is left when the promise settles.
  *
  * @param kernel what `prepareKernel` has returned
- * @param run command (bash), guests (1 or 2), netem (what tc takes, for both), memoryMiB, timeoutMs, environment
+ * @param run command (bash), guests (1 or 2), netem (what tc takes, for both), memoryMiB, timeoutMs, environment, mayReset
+ *   (a guest that resets its machine starts again, and runs the command again, with BOOT=2)
  */
 export async function runGuests(
   kernel,
-  { command, guests = 1, netem = '', memoryMiB = 3072, timeoutMs, environment = {} },
+  { command, guests = 1, netem = '', memoryMiB = 3072, timeoutMs, environment = {}, mayReset = false },
 ) {
-  const folder = mkdtempSync(join(cacheFolder, 'run-'));
+  const folder = makeOwnFolder('run');
   const lab = join(folder, 'lab');
   mkdirSync(join(lab, 'bin'), { recursive: true });
   copyFileSync(fileURLToPath(new URL('start.sh', guestFolder)), join(lab, 'start.sh'));
@@ -50,7 +42,7 @@ export async function runGuests(
   const follower = new Follower(lab, guests);
   try {
     for (let guest = 0; guest < guests; guest++) {
-      processes.push(await boot(kernel, { folder, guest, guests, memoryMiB }));
+      processes.push(await boot(kernel, { folder, guest, guests, memoryMiB, mayReset }));
     }
     const exitCodes = () => processes.map((_, guest) => exitCodeOf(lab, guest));
     const deadline = Date.now() + timeoutMs;
@@ -83,7 +75,7 @@ export async function runGuests(
 }
 
 /** One guest: emulated, as no KVM can be relied on. It is right, and slow: no time measured in it means anything. */
-async function boot(kernel, { folder, guest, guests, memoryMiB }) {
+async function boot(kernel, { folder, guest, guests, memoryMiB, mayReset }) {
   const socket = join(folder, 'net');
   let wire = 'hubport,hubid=1';
   if (guests === 2) {
@@ -106,7 +98,7 @@ async function boot(kernel, { folder, guest, guests, memoryMiB }) {
   ];
   const args = [
     ...['-accel', 'tcg,thread=multi', '-cpu', 'Nehalem', '-smp', processors, '-m', String(memoryMiB)],
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot'],
+    ...['-nodefaults', '-no-user-config', '-display', 'none', ...(mayReset ? [] : ['-no-reboot'])],
     ...['-kernel', kernel.image, '-initrd', kernel.initrd, '-append', parameters.join(' ')],
     ...['-serial', `file:${join(folder, `console.${guest}`)}`],
     ...share('root', '/', ',readonly=on'),

@@ -4,7 +4,6 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -12,9 +11,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheFolder, makeOwnFolder } from './own-folder.mjs';
 
 const guestInit = fileURLToPath(new URL('./guest/init.sh', import.meta.url));
 /** What the guests' first file system needs, to mount the machine's own. */
@@ -26,9 +25,6 @@ const idleModules = [
     (name) => `drivers/${name}`,
   ),
 ];
-
-/** Where kernels are kept, and the runs of guests while they last. */
-export const cacheFolder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'heddle-verbs-lab');
 
 /**
  * The kernel that guests boot, with its modules and first file system: Debian's newest `linux-image-amd64`, the flavour
@@ -61,7 +57,7 @@ function kernelVersion() {
 
 function unpackKernel(version, folder) {
   console.log(`verbs lab: downloading linux-image-${version} (once)`);
-  const work = mkdtempSync(join(cacheFolder, 'unpack-'));
+  const work = makeOwnFolder('unpack');
   try {
     // apt downloads as a user of its own, who must be let in.
     chmodSync(work, 0o777);
@@ -105,7 +101,7 @@ function writeInitrd(folder, { version, initrd }) {
   const script = readFileSync(guestInit);
   const copyOfScript = join(folder, 'init.sh');
   if (existsSync(initrd) && existsSync(copyOfScript) && readFileSync(copyOfScript).equals(script)) return;
-  const root = mkdtempSync(join(cacheFolder, 'initrd-'));
+  const root = makeOwnFolder('initrd');
   try {
     for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'ro', 'rw', 'new']) mkdirSync(join(root, name));
     copyFileSync('/bin/busybox', join(root, 'bin/busybox'));

@@ -2,9 +2,9 @@
  * Runs tests on a real kernel's RDMA stack, without RDMA hardware: in virtual machines that boot a Debian kernel with
  * SoftRoCE on this machine's own file system. As root on Debian or Ubuntu it installs what it needs.
  *
- *   npm run test:verbs                       everything but what takes too long
+ *   npm run test:verbs                       everything but what takes long
  *   npm run test:verbs -- two-hosts netem    some of it
- *   npm run test:verbs -- conformance-all    the whole conformance suite: half an hour
+ *   npm run test:verbs -- --all              everything, the whole conformance suite in one guest and between two also
  *   npm run test:verbs -- --run 'ibv_devinfo' --guests 2 --netem 'delay 2ms'
  *                                            a command of your own in each guest
  */
@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     run: { type: 'string' },
+    all: { type: 'boolean', default: false },
     guests: { type: 'string', default: '1' },
     netem: { type: 'string', default: '' },
     seconds: { type: 'string', default: '300' },
@@ -30,7 +31,7 @@ const shownCounters = ['sent_pkts', 'rcvd_pkts', 'rdma_sends', 'rdma_recvs', 'du
 const unknown = positionals.filter((name) => !scenarios.some((one) => one.name === name));
 if (unknown.length > 0 || !['1', '2'].includes(values.guests)) {
   console.error(
-    `npm run test:verbs -- ${scenarios.map(({ name }) => `[${name}]`).join(' ')} | --run <command> [--guests 1|2]`,
+    `npm run test:verbs -- ${scenarios.map(({ name }) => `[${name}]`).join(' ')} | --all | --run <command> [--guests 1|2]`,
   );
   process.exit(1);
 }
@@ -39,6 +40,7 @@ if (process.getuid?.() !== 0) {
   process.exit(1);
 }
 installMissing('The verbs lab', labPackages);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
 const kernel = prepareKernel();
 const own = {
   name: 'run',
@@ -49,7 +51,7 @@ const own = {
   timeoutMs: Number(values.seconds) * 1000,
   packets: 0,
 };
-const isChosen = ({ name, isOnRequest }) => (positionals.length === 0 ? !isOnRequest : positionals.includes(name));
+const isChosen = ({ name, isLong }) => (positionals.length === 0 ? values.all || !isLong : positionals.includes(name));
 const chosen = scenarios.filter(isChosen);
 const results = [];
 for (const scenario of values.run === undefined ? chosen : [own]) results.push(await runScenario(scenario));

@@ -1,5 +1,5 @@
 import type { CancelAnswer, Message } from '../../src/index.js';
-import { type Bench, row, turns } from './bench.js';
+import { type Bench, row, slowness, turns } from './bench.js';
 import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
@@ -126,7 +126,7 @@ export function registerCancelling(transport: TestedTransport): void {
     await peer.log.until('kept');
     await peer.run(({ state }) => state.kept.get('stubborn').respond('done'));
     t.is((await first).value, 'done');
-    t.is((await connection.request('answer', { timeoutMs: 10_000 })).value, 'answer');
+    t.is((await connection.request('answer', { timeoutMs: 10_000 * slowness })).value, 'answer');
     t.is(peer.log.all('kept').length, 1);
     for (const timeoutMs of [0, -1, Number.NaN]) {
       await t.throwsAsync(connection.request('x', { timeoutMs }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });

@@ -1,5 +1,5 @@
 import type { ClientSession, Message, SessionTicket } from '../../src/index.js';
-import { type Bench, row, shortTimeoutMs } from './bench.js';
+import { type Bench, row, slowness } from './bench.js';
 import { recorder } from './event-log.js';
 import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
@@ -106,7 +106,7 @@ export function registerEstablishment(transport: TestedTransport): void {
       // The link is there then: all of the time is the session's.
       const decided = await bench.connect(uri, { privateData: Buffer.from('decide') });
       await decided.connection.close();
-      const session = bench.context.open(uri, { options: { connectTimeoutMs: shortTimeoutMs } });
+      const session = bench.context.open(uri, { options: { connectTimeoutMs: 200 * slowness } });
       await t.throwsAsync(session.connection.online, { code: 'ERR_HEDDLE_TIMEOUT' });
       t.is(peer.log.all('asked').length, 1);
       // A decision that comes too late leaves no half of a session behind.

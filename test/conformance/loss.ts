@@ -1,5 +1,5 @@
 import type { Receipt } from '../../src/index.js';
-import { row } from './bench.js';
+import { row, slowness } from './bench.js';
 import { recorder } from './event-log.js';
 import type { TestedTransport } from './transports.js';
 
@@ -93,7 +93,7 @@ export function registerLoss(transport: TestedTransport): void {
     t.is((await again.request('back')).value, 'back');
   });
 
-  const impatient = { keepaliveIdleMs: 60, keepaliveIntervalMs: 60, keepaliveProbes: 2 };
+  const impatient = { keepaliveIdleMs: 60 * slowness, keepaliveIntervalMs: 60 * slowness, keepaliveProbes: 2 };
 
   row(transport, 'Behaviour 6 keepalive: a peer that is silent is found out', async (t, bench) => {
     const { peer, uri } = await bench.echo();
@@ -114,7 +114,7 @@ export function registerLoss(transport: TestedTransport): void {
   row(transport, 'Behaviour 6 keepalive: an idle peer that answers probes stays', async (t, bench) => {
     const { uri } = await bench.echo();
     const { connection, log } = await bench.connect(uri, {
-      options: { keepaliveIdleMs: 1, keepaliveIntervalMs: 250, keepaliveProbes: 3 },
+      options: { keepaliveIdleMs: 1, keepaliveIntervalMs: 250 * slowness, keepaliveProbes: 3 },
     });
     const before = connection.inbound.receivedRecords;
     // Pongs arrive although nobody sends a message.

@@ -1,10 +1,10 @@
 import type { ConnectionOptions } from '../../src/index.js';
-import { type Bench, row } from './bench.js';
+import { type Bench, row, slowness } from './bench.js';
 import { recorder } from './event-log.js';
 import type { Peer } from './peer.js';
 import type { CuttableWire, TestedTransport } from './transports.js';
 
-const reconnecting = { reconnectTimeoutMs: 10_000, reconnectDelayMs: 5 };
+const reconnecting = { reconnectTimeoutMs: 10_000 * slowness, reconnectDelayMs: 5 };
 
 /** Behaviour 7: reconnect. */
 export function registerReconnect(transport: TestedTransport): void {
@@ -13,8 +13,9 @@ export function registerReconnect(transport: TestedTransport): void {
     'Behaviour 7 reconnect: together with keepalive: a peer that was silent is taken up again',
     async (t, bench) => {
       const { peer, uri } = await counting(bench, reconnecting);
+      const idleMs = 50 * slowness;
       const { connection, log } = await bench.connect(uri, {
-        options: { ...reconnecting, keepaliveIdleMs: 50, keepaliveIntervalMs: 50, keepaliveProbes: 2 },
+        options: { ...reconnecting, keepaliveIdleMs: idleMs, keepaliveIntervalMs: idleMs, keepaliveProbes: 2 },
       });
       t.is((await connection.request(1)).value, 1);
       const unblock = await peer.block();

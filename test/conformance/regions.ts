@@ -7,7 +7,7 @@ import {
   type RegionWay,
   type SharedBuffer,
 } from '../../src/index.js';
-import { type Bench, row, turns } from './bench.js';
+import { type Bench, row, slowness, turns } from './bench.js';
 import type { Peer } from './peer.js';
 import type { TestedTransport } from './transports.js';
 
@@ -526,7 +526,7 @@ export function registerRegions(transport: TestedTransport): void {
   const { wire } = transport;
   if (wire === undefined) return;
   row(transport, 'Behaviour 11 one-sided: after a reconnect regions are open still', async (t, bench) => {
-    const options = { reconnectTimeoutMs: 10_000, reconnectDelayMs: 5 };
+    const options = { reconnectTimeoutMs: 10_000 * slowness, reconnectDelayMs: 5 };
     const { peer, uri } = await bench.echo({ connection: options });
     const proxy = await wire(uri);
     const { connection, log } = await bench.connect(proxy.uri, { options });

@@ -8,7 +8,7 @@ DEVICE=rxe0 INTERFACE=eth0
 
 leave() {
   sync
-  echo b >/proc/sysrq-trigger
+  echo o >/proc/sysrq-trigger
   sleep 100
 }
 fail() {
@@ -16,6 +16,10 @@ fail() {
   echo 125 >/lab/exit.$GUEST
   leave
 }
+# How often this guest has started: tests may reset it.
+BOOT=$(($(cat /lab/boot.$GUEST 2>/dev/null || echo 0) + 1))
+echo $BOOT >/lab/boot.$GUEST
+[ $BOOT -le 2 ] || fail "started $BOOT times: see its console"
 counters() {
   grep -H . /sys/class/infiniband/$DEVICE/ports/1/hw_counters/* 2>/dev/null | sed 's#.*/##' >/lab/counters.$1.$GUEST
 }
@@ -42,7 +46,7 @@ for ((try = 0; try < 200; try++)); do grep -q ACTIVE $state 2>/dev/null && break
 grep -q ACTIVE $state || fail "$DEVICE does not become active"
 # An address that is being checked for duplicates cannot be bound to.
 for ((try = 0; try < 60; try++)); do ip -6 addr show dev $INTERFACE | grep -q tentative || break; sleep .1; done
-export GUEST GUESTS IP PEER DEVICE INTERFACE NETEM
+export GUEST GUESTS BOOT IP PEER DEVICE INTERFACE NETEM
 lab-barrier up || fail "the other guest did not come up"
 if [ "$GUESTS" = 2 ]; then
   for ((try = 0; try < 100; try++)); do ping -c1 -W1 $PEER >/dev/null 2>&1 && break; done
