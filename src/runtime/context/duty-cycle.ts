@@ -43,9 +43,9 @@ const neverNotified = new Int32Array(new SharedArrayBuffer(4));
 const shortestWaitMs = 0.001;
 /** A polling time that has shrunk below this is none at all, in µs. */
 const leastPollingMicros = 4;
-/** After so many short sleeps in a row a context that does not poll tries it again; the number doubles while that fails. */
+/** After so many short sleeps a context that does not poll tries it again; the number doubles while that fails. */
 const firstProbeAfterSleeps = 16;
-const lastProbeAfterSleeps = 1024;
+const lastProbeAfterSleeps = 256;
 /** A sleep that a peer ended within this time was short: polling might have spared the doorbell's latency. */
 const quickWakeMicros = 200;
 
@@ -357,7 +357,9 @@ export class DutyCycle {
   /** A peer has ended the context's sleep. */
   #countSleep(asleepMicros: number): void {
     if (this.#adaptedMicros > 0) return;
-    this.#shortSleeps = asleepMicros < quickWakeMicros ? this.#shortSleeps + 1 : 0;
+    // A long one takes half of the count, not all: a pause of the peer's garbage collector or of the system's scheduler comes
+    // in between now and then, and would keep two contexts that talk all the time from ever polling again.
+    this.#shortSleeps = asleepMicros < quickWakeMicros ? this.#shortSleeps + 1 : this.#shortSleeps >> 1;
     if (this.#shortSleeps < this.#probeAfterSleeps) return;
     this.#shortSleeps = 0;
     this.#isProbing = true;

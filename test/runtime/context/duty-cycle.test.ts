@@ -81,3 +81,25 @@ test('what comes seldom in callbacks is not polled for', async (t) => {
   }
   cycle.stop();
 });
+
+test('a long pause now and then does not keep a cycle that is woken all the time from polling', async (t) => {
+  const made = makeCycle();
+  const { cycle, arrive } = made;
+  await giveUpPolling(made);
+  let arrivals = 0;
+  while (cycle.isAsleep && arrivals < 10_000) arrive(++arrivals % 10 === 0 ? 1000 : 50);
+  t.false(cycle.isAsleep);
+  t.true(arrivals < 100, `arrivals=${arrivals} before polling was tried again`);
+  cycle.stop();
+});
+
+test('a cycle that is as often woken late as soon does not poll', async (t) => {
+  const made = makeCycle();
+  const { cycle, arrive } = made;
+  await giveUpPolling(made);
+  for (let arrivals = 0; arrivals < 1000; arrivals++) {
+    arrive(arrivals % 2 === 0 ? 1000 : 50);
+    t.true(cycle.isAsleep);
+  }
+  cycle.stop();
+});
