@@ -2,10 +2,10 @@ import type { Timer } from '../../clock.js';
 import { ActorContext } from './actor-context.js';
 import { actorStopped, isThenable, notHandling } from './actor-errors.js';
 import { releasePayload, releaseWhole, replyWith } from './buffers.js';
-import { type ActorSpecification, type AnyDefinition, type Handler, type Handlers, Refusal } from './definition.js';
+import type { ActorSpecification, AnyDefinition, Handler, Handlers } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';
 import { callOnStop, Endings } from './endings.js';
-import { ErrorReply, errorOf } from './error-reply.js';
+import { errorOf, isOfMessageAlone } from './error-reply.js';
 import { Family, type Parent } from './family.js';
 import type { ActorHost } from './host.js';
 import { Inbox } from './inbox.js';
@@ -274,13 +274,8 @@ export class Cell {
   }
 
   #handlerFailed(error: unknown, origin: Origin | undefined): void {
-    if (error instanceof ErrorReply) {
-      if (origin?.isAsk === true) origin.replyError(error.error);
-      return;
-    }
-    if (origin?.isAsk === true) origin.replyError(error);
-    if (error instanceof Refusal) return;
-    this.fail(error);
+    if (origin?.isAsk === true) origin.replyError(errorOf(error));
+    if (!isOfMessageAlone(error, origin)) this.fail(error);
   }
 
   /** Sets the message that is being handled aside, until `unstashAll`. */

@@ -21,6 +21,29 @@ for (const on of ['here', 'worker-1']) {
     t.deepEqual(failures, []);
   });
 
+  test(`a handler that gives up because its ask was cancelled fails nobody, ${on}`, async (t) => {
+    const { system, failures } = await testSystem(t, { contexts: 1 });
+    const patient = await system.spawn(Patient, undefined, { on });
+    const doors = await system.spawn(Doorkeeper, undefined, { on });
+    const ways = ['reason', 'timer', 'ask', 'offload', 'another'];
+    for (const how of ways) {
+      const abort = new AbortController();
+      const given = patient.ask('giveUp', { job: how, how }, { signal: abort.signal, timeoutMs: 60_000 });
+      await until(async () => (await doors.ask('waiting', how)) === 1);
+      abort.abort();
+      await t.throwsAsync(given, { code: 'ERR_HEDDLE_CANCELLED' });
+      // Behind it, since the actor handles one message at a time.
+      if (how !== 'another') await patient.ask('note', `after ${how}`, { timeoutMs: 60_000 });
+    }
+    await until(() => failures.length > 0);
+    t.deepEqual(
+      failures.map(({ error }) => (error as Error).message.includes('another failure')),
+      [true],
+      'what fails for another reason is a failure still',
+    );
+    t.deepEqual((await patient.ask('news', undefined, { timeoutMs: 60_000 })).begun, [], 'of which it was restarted');
+  });
+
   test(`a queued ask that nobody waits for is not run, ${on}`, async (t) => {
     const { system } = await testSystem(t, { contexts: 1 });
     const patient = await system.spawn(Patient, undefined, { on });
