@@ -6,6 +6,8 @@ interface Frame {
   page: number;
   pins: number;
   isDirty: boolean;
+  /** The page could not be fetched: the frame is of no page any more. */
+  hasFailed: boolean;
   /** Settles when the page is in the frame. */
   ready: Promise<void>;
 }
@@ -37,6 +39,7 @@ export class PagedMemory {
       page: -1,
       pins: 0,
       isDirty: false,
+      hasFailed: false,
       ready: Promise.resolve(),
     }));
   }
@@ -56,6 +59,7 @@ export class PagedMemory {
       return result;
     } finally {
       frame.pins--;
+      if (frame.hasFailed && frame.pins === 0) this.#free.push(frame);
       this.#onUnpin.shift()?.();
     }
   }
@@ -92,11 +96,13 @@ export class PagedMemory {
         frame.page = page;
         frame.pins = 1;
         frame.isDirty = false;
+        frame.hasFailed = false;
         this.#resident.set(page, frame);
         frame.ready = this.#fill(frame);
+        // Those who wait for it are told, and the last of them lets the frame go.
         frame.ready.catch(() => {
+          frame.hasFailed = true;
           this.#resident.delete(page);
-          this.#free.push(frame);
         });
         return frame;
       }

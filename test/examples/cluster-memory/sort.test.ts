@@ -1,6 +1,7 @@
 import test from 'ava';
 import { externalSort } from '../../../examples/cluster-memory/external-sort.js';
 import { PagedMemory } from '../../../examples/cluster-memory/paged-memory.js';
+import type { RemotePager } from '../../../examples/cluster-memory/remote-pager.js';
 import { Random } from '../../sim/random.js';
 import { MemoryBench, pageBytes } from './support.js';
 
@@ -51,4 +52,31 @@ test('paged memory keeps what is written at random, with few frames and many at 
       );
     }
   });
+});
+
+test('pages that could not be fetched leave every frame free, and none with two pages', async (t) => {
+  let isAway = false;
+  const pages = new Map<number, Buffer>();
+  const pager = {
+    pageBytes,
+    pageOut: async (page: number, bytes: Buffer) => {
+      pages.set(page, Buffer.from(bytes));
+      return true;
+    },
+    pageIn: async (page: number, target: Buffer) => {
+      if (isAway) throw new Error('the server has gone');
+      target.set(pages.get(page)!);
+    },
+  } as unknown as RemotePager;
+  const memory = new PagedMemory(pager, 3);
+  for (let page = 0; page < 20; page++) await memory.withPage(page, true, (bytes) => void bytes.fill(page));
+  isAway = true;
+  const use = (page: number) => memory.withPage(page, false, (bytes) => t.true(bytes.every((byte) => byte === page)));
+  // Several want each page, and some ask again as soon as they hear of the failure.
+  const asked = Array.from({ length: 60 }, (_, number) => use(number % 5).catch(() => use((number % 5) + 5)));
+  for (const result of await Promise.allSettled(asked)) t.is(result.status, 'rejected');
+  t.is(memory.residentPages, 0);
+  isAway = false;
+  await Promise.all(Array.from({ length: 60 }, (_, number) => use(number % 20)));
+  t.is(memory.residentPages, 3);
 });
