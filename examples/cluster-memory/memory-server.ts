@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import {
   type ActorSystem,
   type Connection,
@@ -14,16 +13,9 @@ import {
 } from 'heddle';
 import { type Client, ClientTable } from './client-table.js';
 import { EventQueue, type EventQueueLimits, type StorageEvent } from './event-queue.js';
-import {
-  headerBytes,
-  inMessage,
-  kinds,
-  type PageMessage,
-  readMessage,
-  type Status,
-  writeMessage,
-} from './page-message.js';
-import { type Page, PageTable } from './page-table.js';
+import { kinds, readMessage } from './page-message.js';
+import { PageCounts, PageRequests } from './page-requests.js';
+import type { PageTable } from './page-table.js';
 import { StorageDaemon } from './storage-daemon.js';
 import { type DeviceHost, type DeviceTerms, StorageDevice } from './storage-device.js';
 
@@ -51,47 +43,26 @@ interface Pending {
   readonly connection: Connection;
 }
 
-/** One that was found to be in order. */
-interface Request extends Pending {
-  readonly client: Client;
-  readonly fields: PageMessage;
-}
-
-interface EventUnderWay {
-  readonly page: Page;
-  /** Who waits for a page that is being loaded. */
-  readonly request: Request | undefined;
-}
-
 /** Messages that the bottom half handles in one turn, at most. */
 const turnBudget = 64;
-/** Pages that are brought to disk at once when room is needed. */
-const storesAtOnce = 8;
+
+/** What a server has done. */
+class ServerCounts extends PageCounts {
+  /** Messages of earlier lives of clients or of the server. */
+  stale = 0;
+  suspensions = 0;
+}
 
 /**
  * Keeps pages for clients in memory, and on disk what does not fit. Reception only enqueues; the bottom half, in the turns of
  * the context, does the work; what needs the disk is left to the storage daemon, another actor in another context.
  */
 export class MemoryServer implements DeviceHost {
-  readonly counts = {
-    hits: 0,
-    loads: 0,
-    /** Asked for, and not here: not answered. */
-    unknown: 0,
-    /** Pages that found no room. */
-    refused: 0,
-    /** Messages of earlier lives of clients or of the server. */
-    stale: 0,
-    suspensions: 0,
-    corrupt: 0,
-    oneSided: 0,
-  };
+  readonly counts = new ServerCounts();
   readonly events: EventQueue;
   readonly terms: DeviceTerms;
-  onEvents: () => void = () => {};
   /** Goes with every message: drawn anew when the server starts. */
   readonly session = randomInt(1, 2 ** 32);
-  readonly pages: PageTable;
   readonly #system: ActorSystem;
   readonly #options: Required<MemoryServerOptions>;
   readonly #pageBytes: number;
@@ -99,16 +70,11 @@ export class MemoryServer implements DeviceHost {
   readonly #clients: ClientTable;
   readonly #accepted = new Map<string, Client>();
   readonly #received: Pending[] = [];
-  readonly #waitingForPage = new Map<Page, Request[]>();
-  readonly #waitingForRoom: Request[] = [];
-  readonly #underWay = new Map<number, EventUnderWay>();
-  readonly #scratch: Buffer;
-  #nextEventId = 1;
+  readonly #requests: PageRequests;
   #server!: Server;
   #control!: Server;
   #device!: RefOf<typeof StorageDevice>;
   #daemon!: RefOf<typeof StorageDaemon>;
-  #onStored: (() => void)[] = [];
   #onAcknowledged: (() => void) | undefined;
   #isShuttingDown = false;
   #isClosed = false;
@@ -127,11 +93,11 @@ export class MemoryServer implements DeviceHost {
     const { pageBytes, cachePages, diskPages, maximumClients, events, path } = this.#options;
     const { context } = system.node;
     this.#pageBytes = pageBytes;
-    this.#scratch = Buffer.alloc(headerBytes + pageBytes);
     this.#region = context.exportRegion(context.allocate(cachePages * pageBytes), { rights: ['read', 'write'] });
-    this.pages = new PageTable(cachePages, diskPages);
     this.#clients = new ClientTable(maximumClients);
     this.events = new EventQueue(events);
+    const sizes = { pageBytes, cachePages, diskPages };
+    this.#requests = new PageRequests(this.#region.bytes, this.events, sizes, this.counts);
     this.terms = { cache: this.#region.handle, pageBytes, path };
   }
 
@@ -168,6 +134,11 @@ export class MemoryServer implements DeviceHost {
     return this.#server.uri;
   }
 
+  /** Which page is where. */
+  get pages(): PageTable {
+    return this.#requests.pages;
+  }
+
   get clients(): number {
     return this.#clients.size;
   }
@@ -197,9 +168,8 @@ export class MemoryServer implements DeviceHost {
     this.#isClosed = true;
     await this.#system.stop(this.#daemon);
     await this.#system.stop(this.#device);
-    for (const { message } of [...this.#received.splice(0), ...this.#waitingForRoom.splice(0)]) message.release();
-    for (const requests of this.#waitingForPage.values()) for (const { message } of requests) message.release();
-    for (const { request } of this.#underWay.values()) request?.message.release();
+    for (const { message } of this.#received.splice(0)) message.release();
+    this.#requests.close();
     await Promise.all([this.#server.close(), this.#control.close()]);
     this.#region.revoke();
   }
@@ -251,8 +221,7 @@ export class MemoryServer implements DeviceHost {
     client.arena?.close();
     client.arena = undefined;
     if (!this.#clients.end(client)) return;
-    this.pages.dropAllOf(client.id);
-    this.#lookForRoom();
+    this.#requests.forget(client);
     this.#checkAcknowledged();
   }
 
@@ -305,222 +274,31 @@ export class MemoryServer implements DeviceHost {
     const isOfThisLife = client?.session === fields.clientSession && fields.serverSession === this.session;
     if (client === undefined || client.connection !== connection || !isOfThisLife) {
       this.counts.stale++;
-      this.#send(connection, { ...fields, kind: kinds.fenced, status: 'lost' });
+      this.#requests.send(connection, { ...fields, kind: kinds.fenced, status: 'lost' });
       message.release();
-      return;
-    }
-    this.#carryOut({ message, connection, client, fields });
-  }
-
-  #carryOut(request: Request): void {
-    const { client, fields, message } = request;
-    const page = this.pages.find(client.id, fields.page);
-    if (page?.isBusy) {
-      const waiting = this.#waitingForPage.get(page);
-      if (waiting === undefined) this.#waitingForPage.set(page, [request]);
-      else waiting.push(request);
-      return;
-    }
-    switch (fields.kind) {
-      case kinds.pageOut:
-        this.#pageOut(request);
-        break;
-      case kinds.pageIn:
-        this.#pageIn(request, page);
-        break;
-      case kinds.discard:
-        if (page !== undefined) this.pages.drop(page);
-        message.release();
-        this.#lookForRoom();
-        break;
-      case kinds.shutdownAcknowledged:
-        client.hasAcknowledgedShutdown = true;
-        message.release();
-        this.#checkAcknowledged();
-        break;
-      default:
-        message.release();
-    }
-  }
-
-  /** An operation on a page is over: the next one that waits for it. */
-  #finish(page: Page): void {
-    this.pages.free(page);
-    const waiting = this.#waitingForPage.get(page) ?? [];
-    this.#waitingForPage.delete(page);
-    for (const request of waiting) this.#carryOut(request);
-    this.#lookForRoom();
-  }
-
-  #bytesOf(page: Page): Buffer {
-    const start = page.cacheSlot * this.#pageBytes;
-    return this.#region.bytes.subarray(start, start + this.#pageBytes);
-  }
-
-  /** Where in the client's memory the page is, for a one-sided operation; undefined when it is in the message. */
-  #arenaOffset({ client, fields }: Request): number | undefined {
-    if (fields.arenaSlot === inMessage || client.arena === undefined) return undefined;
-    return fields.arenaSlot < client.arenaSlots ? fields.arenaSlot * this.#pageBytes : undefined;
-  }
-
-  // ---- page-out
-
-  #pageOut(request: Request): void {
-    const { client, fields, message } = request;
-    const offset = this.#arenaOffset(request);
-    if (offset === undefined && message.length !== headerBytes + this.#pageBytes) {
-      this.#reply(request, kinds.pageOutReply, 'corrupt');
-      return;
-    }
-    const hasRoom = !this.pages.isFull || this.pages.find(client.id, fields.page) !== undefined;
-    const page = this.pages.make(client.id, fields.page);
-    if (!hasRoom || !this.pages.reserve(page)) {
-      if (page.version === 0) this.pages.drop(page);
-      this.counts.refused++;
-      this.#reply(request, kinds.pageOutReply, 'no-room');
-      this.#store(storesAtOnce, true);
-      return;
-    }
-    if (offset === undefined) {
-      message.data.copy(this.#bytesOf(page), 0, headerBytes);
-      this.#pagedOut(request, page);
-      return;
-    }
-    page.isBusy = true;
-    this.counts.oneSided++;
-    client.arena!.readInto(this.#bytesOf(page), offset).then(
-      () => {
-        this.#pagedOut(request, page);
-        this.#finish(page);
-      },
-      () => {
-        // Half of it may be there: it is nobody's any more.
-        this.pages.drop(page);
-        this.#reply(request, kinds.pageOutReply, 'lost');
-        this.#finish(page);
-      },
-    );
-  }
-
-  #pagedOut(request: Request, page: Page): void {
-    const isWhole = crc32(this.#bytesOf(page)) === request.fields.checksum;
-    if (isWhole) this.pages.written(page, request.fields.checksum);
-    else {
-      this.counts.corrupt++;
-      this.pages.drop(page);
-    }
-    this.#reply(request, kinds.pageOutReply, isWhole ? 'ok' : 'corrupt');
-    // Ahead of need: what is on disk as well can make room at once.
-    if (this.pages.dirty * 4 > this.#options.cachePages * 3) this.#store(2, false);
-  }
-
-  // ---- page-in
-
-  #pageIn(request: Request, page: Page | undefined): void {
-    if (page === undefined) {
-      this.counts.unknown++;
-      request.message.release();
-    } else if (page.cacheSlot >= 0) {
-      this.counts.hits++;
-      this.#give(request, page);
-    } else if (this.pages.reserve(page)) {
-      this.counts.loads++;
-      page.isBusy = true;
-      this.#emit('load', page, request, true);
-    } else {
-      this.#waitingForRoom.push(request);
-      this.#store(storesAtOnce, true);
-    }
-  }
-
-  /** Answers with a page that is in the cache. */
-  #give(request: Request, page: Page): void {
-    this.pages.used(page);
-    const offset = this.#arenaOffset(request);
-    if (offset === undefined) {
-      this.#bytesOf(page).copy(this.#scratch, headerBytes);
-      this.#reply(request, kinds.pageInReply, 'ok', page.checksum, true);
-      return;
-    }
-    page.isBusy = true;
-    this.counts.oneSided++;
-    request.client.arena!.write(offset, this.#bytesOf(page)).then(
-      () => {
-        this.#reply(request, kinds.pageInReply, 'ok', page.checksum);
-        this.#finish(page);
-      },
-      () => {
-        this.#reply(request, kinds.pageInReply, 'lost');
-        this.#finish(page);
-      },
-    );
+    } else if (fields.kind === kinds.shutdownAcknowledged) {
+      client.hasAcknowledgedShutdown = true;
+      message.release();
+      this.#checkAcknowledged();
+    } else this.#requests.carryOut({ message, connection, client, fields });
   }
 
   // ---- what the daemon does
 
-  #emit(kind: StorageEvent['kind'], page: Page, request: Request | undefined, isCritical: boolean): boolean {
-    const { cacheSlot, diskSlot, checksum } = page;
-    const event: StorageEvent = { id: this.#nextEventId++, kind, cacheSlot, diskSlot, checksum };
-    if (isCritical) this.events.put(event);
-    else if (!this.events.offer(event)) return false;
-    this.#underWay.set(event.id, { page, request });
-    this.onEvents();
-    return true;
+  get onEvents(): () => void {
+    return this.#requests.orders.onEvents;
   }
 
-  /** Has pages brought to disk, so that they can be evicted: `isNeeded` when somebody waits for that. */
-  #store(most: number, isNeeded: boolean, clientId?: number): number {
-    const pages = this.pages.toStore(most, clientId);
-    for (const page of pages) if (!this.#emit('store', page, undefined, isNeeded)) this.pages.stored(page, false);
-    return pages.length;
+  set onEvents(onEvents: () => void) {
+    this.#requests.orders.onEvents = onEvents;
   }
 
   complete(event: StorageEvent, isOk: boolean): void {
-    const underWay = this.#underWay.get(event.id);
-    if (underWay === undefined || this.#isClosed) return;
-    this.#underWay.delete(event.id);
-    const { page, request } = underWay;
-    if (event.kind === 'store') {
-      this.pages.stored(page, isOk);
-      for (const onStored of this.#onStored.splice(0)) onStored();
-    } else {
-      this.pages.free(page);
-      if (page.isDropped) this.#reply(request!, kinds.pageInReply, 'lost');
-      else if (isOk) {
-        this.pages.loaded(page);
-        this.#give(request!, page);
-      } else {
-        this.counts.corrupt++;
-        this.pages.drop(page);
-        this.#reply(request!, kinds.pageInReply, 'lost');
-      }
-      if (!page.isBusy) this.#finish(page);
-    }
-    this.#lookForRoom();
+    this.#requests.orders.complete(event, isOk);
   }
 
-  /** Something may have made room: for those who wait for it, in their order, as long as there is some. */
-  #lookForRoom(): void {
-    const waiting = this.#waitingForRoom;
-    for (let left = waiting.length; left > 0; left--) {
-      const first = waiting.shift()!;
-      this.#carryOut(first);
-      if (waiting.at(-1) !== first) continue;
-      waiting.unshift(waiting.pop()!);
-      return;
-    }
-  }
-
-  async flush(clientId: number): Promise<number> {
-    let stored = 0;
-    while (this.pages.dirtyOf(clientId) > 0) {
-      const progress = new Promise<void>((resolve) => this.#onStored.push(resolve));
-      const begun = this.events.isFull ? 0 : this.#store(storesAtOnce, true, clientId);
-      stored += begun;
-      if (begun === 0 && this.#underWay.size === 0) throw new Error('the disk has no room');
-      await progress;
-    }
-    return stored;
+  flush(clientId: number): Promise<number> {
+    return this.#requests.orders.flush(clientId);
   }
 
   /** The second way in: slower, since it goes by the daemon. */
@@ -544,7 +322,7 @@ export class MemoryServer implements DeviceHost {
         if (connection === undefined) continue;
         const { session: serverSession } = this;
         const fields = { requestId: 0, clientId: id, clientSession: session, serverSession, page: 0, checksum: 0 };
-        this.#send(connection, { ...fields, kind: kinds.shuttingDown, status: 'ok', arenaSlot: 0 });
+        this.#requests.send(connection, { ...fields, kind: kinds.shuttingDown, status: 'ok', arenaSlot: 0 });
       }
     }
     if (this.#isAcknowledged) return;
@@ -563,23 +341,5 @@ export class MemoryServer implements DeviceHost {
 
   #checkAcknowledged(): void {
     if (this.#isShuttingDown && this.#isAcknowledged) this.#onAcknowledged?.();
-  }
-
-  // ---- answers
-
-  #reply(request: Request, kind: number, status: Status, checksum = 0, hasPage = false): void {
-    const { fields, connection, message } = request;
-    this.#send(connection, { ...fields, kind, status, checksum }, hasPage);
-    message.release();
-  }
-
-  #send(connection: Connection, fields: PageMessage, hasPage = false): void {
-    writeMessage(this.#scratch, fields);
-    try {
-      connection.send(hasPage ? this.#scratch : this.#scratch.subarray(0, headerBytes));
-    } catch (error) {
-      // The client has gone, or takes nothing: it will learn of it by that, or by its own deadline.
-      if (!(error instanceof HeddleError)) throw error;
-    }
   }
 }

@@ -1,3 +1,5 @@
+import type { Connection } from 'heddle';
+
 /*
  * What clients and the memory server say to each other, as one-way messages. All numbers are 32-bit little-endian but the
  * first two; the bytes of a page follow where it is not moved by a one-sided operation.
@@ -80,4 +82,24 @@ export function readMessage(data: Buffer, pageBytes: number): PageMessage | unde
     checksum: data.readUInt32LE(24),
     arenaSlot: data.readUInt32LE(28),
   };
+}
+
+/** Sends messages, each out of the same memory, with a page behind it or without. */
+export class MessageSender {
+  /** The page that goes with the next message that has one. */
+  readonly page: Buffer;
+  readonly #whole: Buffer;
+  readonly #header: Buffer;
+
+  constructor(pageBytes: number) {
+    this.#whole = Buffer.alloc(headerBytes + pageBytes);
+    this.#header = this.#whole.subarray(0, headerBytes);
+    this.page = this.#whole.subarray(headerBytes);
+  }
+
+  /** Throws what `connection.send` throws. */
+  send(connection: Connection, message: PageMessage, hasPage = false): void {
+    writeMessage(this.#header, message);
+    connection.send(hasPage ? this.#whole : this.#header);
+  }
 }

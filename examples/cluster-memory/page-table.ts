@@ -11,6 +11,8 @@ export interface Page {
   isDirty: boolean;
   /** The version that the daemon is bringing to disk; -1 when it is not. */
   storing: number;
+  /** The version that is on disk; -1 when there is none. */
+  storedVersion: number;
   /** An operation is under way on its cache slot: others wait for it. */
   isBusy: boolean;
   /** Its client does not want it any more, or has gone; it goes when nothing is under way on it. */
@@ -89,6 +91,7 @@ export class PageTable {
         version: 0,
         isDirty: false,
         storing: none,
+        storedVersion: none,
         isBusy: false,
         isDropped: false,
       };
@@ -157,6 +160,7 @@ export class PageTable {
   /** The page is on disk, as it was when the storing began; or it could not be stored. */
   stored(page: Page, isOk: boolean): void {
     const isCurrent = page.version === page.storing;
+    if (isOk) page.storedVersion = page.storing;
     page.storing = none;
     if (isOk && isCurrent && page.isDirty) {
       page.isDirty = false;
@@ -199,9 +203,7 @@ export class PageTable {
   }
 
   /** Pages of a client that are not on disk as they are. */
-  dirtyOf(clientId: number): number {
-    let dirty = 0;
-    for (const page of this.#dirty) if (page.clientId === clientId) dirty++;
-    return dirty;
+  dirtyOf(clientId: number): Page[] {
+    return [...this.#dirty].filter((page) => page.clientId === clientId);
   }
 }

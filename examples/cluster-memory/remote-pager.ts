@@ -4,10 +4,10 @@ import {
   headerBytes,
   inMessage,
   kinds,
+  MessageSender,
   type PageMessage,
   readMessage,
   type Status,
-  writeMessage,
 } from './page-message.js';
 
 /** How a client of the memory server behaves. */
@@ -56,7 +56,7 @@ export class RemotePager {
   readonly #freeSlots: number[];
   readonly #waitingForSlot: (() => void)[] = [];
   readonly #transfers = new Map<number, Transfer>();
-  readonly #scratch: Buffer;
+  readonly #sender: MessageSender;
   #arena: Region;
   #connection!: Connection;
   #control: Promise<Connection> | undefined;
@@ -78,7 +78,7 @@ export class RemotePager {
     this.#options = { pageBytes: 4096, transfers: 32, timeoutMs: 10_000, ...options };
     const { pageBytes, transfers } = this.#options;
     this.pageBytes = pageBytes;
-    this.#scratch = Buffer.alloc(headerBytes + pageBytes);
+    this.#sender = new MessageSender(pageBytes);
     this.#freeSlots = Array.from({ length: transfers }, (_, index) => index);
     this.#arena = context.exportRegion(context.allocate(transfers * pageBytes), { rights: ['read', 'write'] });
   }
@@ -125,7 +125,7 @@ export class RemotePager {
     const slot = await this.#takeSlot(page);
     const checksum = crc32(bytes);
     if (this.#isOneSided) this.#slotBytes(slot).set(bytes);
-    else this.#scratch.set(bytes, headerBytes);
+    else this.#sender.page.set(bytes);
     const status = await this.#request(kinds.pageOut, page, slot, checksum, undefined);
     if (status === 'no-room') {
       this.counts.refused++;
@@ -208,8 +208,8 @@ export class RemotePager {
     const { clientId } = this.#options;
     const status = 'ok';
     const session = { clientId, clientSession, serverSession };
-    writeMessage(this.#scratch, { kind, status, requestId, ...session, page, checksum, arenaSlot });
-    this.#connection.send(hasPage ? this.#scratch : this.#scratch.subarray(0, headerBytes));
+    const message = { kind, status, requestId, ...session, page, checksum, arenaSlot } as const;
+    this.#sender.send(this.#connection, message, hasPage);
   }
 
   /** Takes a transfer out, and gives its slot to the next one. */

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { type ActorContext, defineActor, type RefOf, type RemoteRegion } from 'heddle';
+import { type ActorContext, defineActor, type RefOf, Refusal, type RemoteRegion } from 'heddle';
 import type { StorageEvent } from './event-queue.js';
 import type { StorageDevice, StorageResult } from './storage-device.js';
 
@@ -26,8 +26,8 @@ async function carryOut(daemon: Daemon, event: StorageEvent): Promise<StorageRes
   try {
     if (event.kind === 'store') {
       await cache.readInto(bytes, event.cacheSlot * pageBytes);
-      await file.write(bytes, 0, pageBytes, event.diskSlot * pageBytes);
-      isOk = true;
+      const { bytesWritten } = await file.write(bytes, 0, pageBytes, event.diskSlot * pageBytes);
+      isOk = bytesWritten === pageBytes;
     } else {
       await file.read(bytes, 0, pageBytes, event.diskSlot * pageBytes);
       // What the disk gives back is what was given to it, or it is nobody's.
@@ -83,7 +83,10 @@ export const StorageDaemon = defineActor(import.meta.url, {
     /** The second, slower way: brings all pages of a client to disk, and waits for the disk. */
     async flush(daemon, clientId: number): Promise<number> {
       const { device, ownerId } = daemon;
-      const pages = await device.ask('flush', { ownerId, clientId }, { timeoutMs: flushTimeoutMs });
+      const pages = await device.ask('flush', { ownerId, clientId }, { timeoutMs: flushTimeoutMs }).catch((error) => {
+        // The client learns of it; the daemon has other clients.
+        throw new Refusal(String(error));
+      });
       await daemon.file.datasync();
       return pages;
     },

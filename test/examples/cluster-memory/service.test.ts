@@ -12,7 +12,7 @@ import type { Connection } from '../../../src/index.js';
 import { isStored, MemoryBench, pageBytes, pageOf, store, turn, until } from './support.js';
 
 for (const transport of ['shm', 'tcp', 'rdma'] as const) {
-  test(`pages are stored, evicted to disk, and come back as they were, over ${transport}`, async (t) => {
+  test.serial(`pages are stored, evicted to disk, and come back as they were, over ${transport}`, async (t) => {
     await MemoryBench.run(t, transport, { cachePages: 16 }, async ({ server, pager }) => {
       const [one, other] = [await pager(1), await pager(2)];
       t.is(one.isOneSided, transport !== 'tcp', 'where the transport has it');
@@ -34,7 +34,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
     });
   });
 
-  test(`a page that finds no room gets a negative answer, and one that is not there none, over ${transport}`, async (t) => {
+  test.serial(`a page that finds no room gets a negative answer, and one that is not there none, over ${transport}`, async (t) => {
     await MemoryBench.run(t, transport, { cachePages: 4, diskPages: 6 }, async ({ server, pager }) => {
       const [one, hasty] = [await pager(1), await pager(2, { timeoutMs: 200 })];
       for (let number = 0; number < 6; number++) await store(one, number);
@@ -52,7 +52,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
     });
   });
 
-  test(`a full queue of critical events suspends reception; nothing is lost, over ${transport}`, async (t) => {
+  test.serial(`a full queue of critical events suspends reception; nothing is lost, over ${transport}`, async (t) => {
     const events = { critical: 2, hints: 1 };
     await MemoryBench.run(t, transport, { cachePages: 32, events }, async ({ server, pager }) => {
       const one = await pager(1, { transfers: 64 });
@@ -67,7 +67,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
     });
   });
 
-  test(`what is of an earlier life is fenced off, over ${transport}`, async (t) => {
+  test.serial(`what is of an earlier life is fenced off, over ${transport}`, async (t) => {
     await MemoryBench.run(t, transport, {}, async ({ server, pager }) => {
       const before = await pager(7);
       await store(before, 1);
@@ -83,7 +83,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
     });
   });
 
-  test(`a flush goes by the control path, and leaves all of a client's pages on disk, over ${transport}`, async (t) => {
+  test.serial(`a flush goes by the control path, and leaves all of a client's pages on disk, over ${transport}`, async (t) => {
     await MemoryBench.run(t, transport, { cachePages: 128 }, async ({ server, pager, path }) => {
       const [one, other] = [await pager(1), await pager(2)];
       for (let number = 0; number < 40; number++) await store(one, number);
@@ -97,7 +97,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
     });
   });
 
-  test(`bad input harms its sender and nobody else, over ${transport}`, async (t) => {
+  test.serial(`bad input harms its sender and nobody else, over ${transport}`, async (t) => {
     await MemoryBench.run(t, transport, { maximumClients: 2 }, async ({ server, system, pager }) => {
       const good = await pager(1);
       await store(good, 1);
@@ -158,7 +158,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
     });
   });
 
-  test(`on shutdown the server serves until all have acknowledged or gone, over ${transport}`, async (t) => {
+  test.serial(`on shutdown the server serves until all have acknowledged or gone, over ${transport}`, async (t) => {
     await MemoryBench.run(t, transport, { cachePages: 8 }, async ({ server, system, pager }) => {
       const [one, other] = [await pager(1), await pager(2)];
       for (let number = 0; number < 30; number++) await store(one, number);
@@ -181,7 +181,7 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
   });
 }
 
-test("what the disk gives back changed is nobody's: it is not given out", async (t) => {
+test.serial("what the disk gives back changed is nobody's: it is not given out", async (t) => {
   await MemoryBench.run(t, 'shm', { cachePages: 4 }, async ({ server, pager, path }) => {
     const one = await pager(1);
     for (let number = 0; number < 12; number++) await store(one, number);
@@ -197,5 +197,36 @@ test("what the disk gives back changed is nobody's: it is not given out", async 
     t.is(server.counts.corrupt, 8);
     await store(one, 11, 1);
     t.true(await isStored(one, 11, 1), 'and its room is free');
+  });
+});
+
+test.serial('a disk that takes nothing: pages are refused when the cache is full, and a flush says so', async (t) => {
+  await MemoryBench.run(t, 'shm', { cachePages: 4, path: '/dev/full' }, async ({ server, pager }) => {
+    const one = await pager(1);
+    for (let number = 0; number < 4; number++) await store(one, number);
+    for (let round = 0; round < 5; round++) t.false(await one.pageOut(4, pageOf(4)));
+    await t.throwsAsync(one.flush(), { message: /the disk does not take the pages/ });
+    for (let number = 0; number < 4; number++) t.true(await isStored(one, number), 'what is in memory is there still');
+    t.is(server.pages.dirty, 4);
+    t.like(
+      await server.device.ask('status'),
+      { isOpen: true, opened: 1 },
+      'neither the device nor its owner has failed',
+    );
+  });
+});
+
+test.serial('a flush covers what was stored before it, and does not wait for what comes after', async (t) => {
+  await MemoryBench.run(t, 'tcp', { cachePages: 64 }, async ({ server, pager }) => {
+    const one = await pager(1);
+    for (let number = 0; number < 40; number++) await store(one, number);
+    let isFlushed = false;
+    const flushed = one.flush().then((pages) => {
+      isFlushed = true;
+      return pages;
+    });
+    for (let version = 1; !isFlushed; version++) await store(one, version % 40, version);
+    t.true((await flushed) > 0);
+    t.is(server.pages.count, 40);
   });
 });
