@@ -5,12 +5,12 @@ import type { Context } from '../context/context.js';
 import type { Codec } from '../message/codec.js';
 import { registerCodecAs, unregisterCodec } from '../message/codec-registry.js';
 import { PendingRequests } from '../session/pending-requests.js';
-import { actorStopped, askCancelled, contextLost, nodeLost, systemClosed } from './actor-errors.js';
+import { contextLost, nodeLost, systemClosed } from './actor-errors.js';
 import { ActorTable } from './actor-table.js';
-import { checkAsk, problemOf } from './ask-options.js';
-import { AskOwner, AskWaiter, LocalAsk } from './asks.js';
+import { problemOf } from './ask-options.js';
+import { AskOwner, type AskWaiter } from './asks.js';
 import { AsyncHandlers } from './async-handlers.js';
-import { ArrivedCompanions, releasePayload } from './buffers.js';
+import { ArrivedCompanions } from './buffers.js';
 import { Cell } from './cell.js';
 import { DeadLetters } from './dead-letters.js';
 import type { AnyDefinition } from './definition.js';
@@ -30,6 +30,7 @@ import { Ref, readAddress } from './ref.js';
 import { Registry } from './registry.js';
 import { firstRemotePlace } from './remote-places.js';
 import { RunQueue } from './run-queue.js';
+import { sendAsk } from './send-ask.js';
 import { signals } from './signals.js';
 import { Spawner } from './spawner.js';
 import { type Directive, supervisionWith } from './supervision.js';
@@ -253,53 +254,7 @@ export class ActorHost {
     signal?: AbortSignal,
     asker?: Cell,
   ): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      checkAsk(timeoutMs, signal);
-      if (signal?.aborted) {
-        releasePayload(payload);
-        throw askCancelled(signal);
-      }
-      const cell = ref.cell;
-      if (cell !== undefined && this.#isAskingItself(cell, asker)) {
-        throw new HeddleError(
-          'ERR_HEDDLE_DEADLOCK',
-          `${ref} asks itself ${name} in its handler ${String(cell.lastName)}, and handles one message at a time: call a ` +
-            'function, tell() instead, or define it with isReentrant',
-        );
-      }
-      const waiter = new AskWaiter(this, resolve, reject, ref, name);
-      const peer = cell === undefined ? this.links.peer(ref.place) : undefined;
-      const id = this.asks.add(peer ?? this.localAsks, waiter, timeoutMs);
-      if (signal !== undefined) {
-        waiter.listen(signal, () => {
-          this.asks.take(peer ?? this.localAsks, id)?.reject(askCancelled(signal));
-          waiter.origin?.cancel(false);
-          peer?.cancel(id, false);
-        });
-      }
-      if (peer === undefined) {
-        waiter.origin = new LocalAsk(this, id);
-        cell!.deliver(name, payload, waiter.origin, cell!.inbox.settings.capacity);
-        return;
-      }
-      this.context.wake();
-      try {
-        if (ref.lane?.isClosed) throw actorStopped(String(ref));
-        peer.ask(ref.slot, ref.generation, name, id, payload);
-      } catch (error) {
-        this.asks.take(peer, id)?.reject(error);
-        // It was given away with the ask, whatever becomes of that; what runtimes ask each other is kept.
-        if (ref.slot !== hostSlot) releasePayload(payload);
-      }
-    });
-  }
-
-  /** Whether an ask to that actor comes from its own handler, which must end before it can be answered. */
-  #isAskingItself(cell: Cell, asker: Cell | undefined): boolean {
-    if (cell.definition.specification.isReentrant === true) return false;
-    if (cell === this.current) return true;
-    if (cell.pendingHandlers === 0) return false;
-    return asker === cell || this.asyncHandlers?.isWithin(cell) === true;
+    return sendAsk(this, ref, name, payload, timeoutMs, signal, asker);
   }
 
   /** Tells the runtime of a context something. False when it cannot be reached. */
