@@ -9,12 +9,17 @@ export interface ProgramEnd {
   readonly stderr: string;
 }
 
-/** Runs a script of the project in a Node.js process of its own, and resolves when that has ended. */
-export async function runProgram(script: string, args: readonly string[] = []): Promise<ProgramEnd> {
+/** Runs a script of the project in a Node.js process of its own, with `environment` added to this one's, and resolves when that has ended. */
+export async function runProgram(
+  script: string,
+  args: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ProgramEnd> {
   const child = spawn(process.execPath, [script, ...args], {
     cwd: projectFolder,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
+    env: { ...process.env, ...environment },
   });
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
