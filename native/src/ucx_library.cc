@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <mutex>
+#include <sstream>
 
 namespace heddle {
 namespace {
@@ -26,6 +27,19 @@ void Find(void* handle, const char* name, Function* function) {
   if (*function == nullptr) throw UcxUnavailable(std::string("this UCX is too old, it lacks ") + name);
 }
 
+/** Whether the user has asked for UCX's shared memory between processes, by one of its names. */
+bool WantsSharedMemory() {
+  const char* transports = std::getenv("UCX_TLS");
+  if (transports == nullptr || transports[0] == '^') return false;
+  std::istringstream names(transports);
+  for (std::string name; std::getline(names, name, ',');) {
+    for (const char* known : {"sm", "shm", "mm", "sysv", "posix"}) {
+      if (name == known) return true;
+    }
+  }
+  return false;
+}
+
 /**
  * Has to stand before the library is loaded: its constructor reads it.
  * - Signal handlers of UCX would end the process where V8 expects to turn a trap of WebAssembly into an exception.
@@ -42,6 +56,12 @@ void PrepareEnvironment() {
   // Ending an endpoint in the middle of a put over TCP aborts the process in UCX 1.13.
   setenv("UCX_TCP_PUT_ENABLE", "n", 0);
   setenv("UCX_LOG_LEVEL", "fatal", 0);
+  if (WantsSharedMemory()) {
+    // Otherwise UCX takes it for a wire that cannot tell of a lost peer, and leaves it out. The socket by which the
+    // connection was made tells as well.
+    setenv("UCX_SYSV_ERROR_HANDLING", "y", 0);
+    setenv("UCX_POSIX_ERROR_HANDLING", "y", 0);
+  }
   setenv("UCX_WARN_UNUSED_ENV_VARS", "n", 0);
 }
 

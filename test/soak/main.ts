@@ -1,9 +1,9 @@
 /**
  * The soak: contexts on threads that talk to each other in every way there is, at random, for as long as one likes.
  *
- *   npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp|rdma]
+ *   npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp|rdma] [--second-process]
  *
- * Without --seed one is drawn and printed; without --transport all are soaked, a share of the time each. A seed repeats its
+ * With --second-process every other context runs in one. Without --seed one is drawn and printed; without --transport all are soaked, a share of the time each. A seed repeats its
  * plan and the choices of every context; how threads interleave is the machine's.
  */
 import { parseArgs } from 'node:util';
@@ -11,11 +11,18 @@ import { runSoak, type SoakReport } from './soak.js';
 import { makePlan } from './soak-plan.js';
 
 const { values } = parseArgs({
-  options: { seed: { type: 'string' }, seconds: { type: 'string' }, transport: { type: 'string' } },
+  options: {
+    seed: { type: 'string' },
+    seconds: { type: 'string' },
+    transport: { type: 'string' },
+    'second-process': { type: 'boolean', default: false },
+  },
 });
 
 function fail(what: string): never {
-  console.error(`${what}\nusage: npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp|rdma]`);
+  console.error(
+    `${what}\nusage: npm run soak -- [--seed N] [--seconds S] [--transport shm|tcp|rdma] [--second-process]`,
+  );
   process.exit(2);
 }
 
@@ -23,9 +30,11 @@ const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : N
 const seconds = Number(values.seconds ?? 60);
 if (!Number.isInteger(seed)) fail(`--seed ${values.seed} is no integer`);
 if (!(seconds > 0)) fail(`--seconds ${values.seconds} is not above 0`);
+const secondProcess = values['second-process'];
 const transports = (['shm', 'tcp', 'rdma'] as const).filter(
-  (one) => values.transport === undefined || one === values.transport,
+  (one) => (values.transport === undefined && !(secondProcess && one === 'shm')) || one === values.transport,
 );
+if (secondProcess && values.transport === 'shm') fail('--transport shm goes between threads, not --second-process');
 if (transports.length === 0) fail(`--transport ${values.transport} is none of shm, tcp and rdma`);
 
 const count = (number: number) => Math.round(number).toLocaleString('en-US');
@@ -44,12 +53,14 @@ function printReport({ plan, seconds: taken, counts, problems, slabBytes, reside
   if (problems.length === 0) console.log('  nothing lost, doubled, out of order or left behind');
   for (const problem of problems) console.log(`  PROBLEM ${problem}`);
   if (problems.length > 0) {
-    console.log(`  again: npm run soak -- --seed ${plan.seed} --seconds ${plan.seconds} --transport ${plan.transport}`);
+    console.log(
+      `  again: npm run soak -- --seed ${plan.seed} --seconds ${plan.seconds} --transport ${plan.transport}${plan.hasSecondProcess ? ' --second-process' : ''}`,
+    );
   }
 }
 
 for (const transport of transports) {
-  const plan = makePlan(seed, transport, seconds / transports.length);
+  const plan = makePlan(seed, transport, seconds / transports.length, secondProcess);
   const { contexts, contextOptions } = plan;
   console.log(`soak over ${transport}, seed ${seed}: ${contexts} contexts, ${JSON.stringify(contextOptions)}`);
   const startedMs = performance.now();

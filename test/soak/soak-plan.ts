@@ -7,6 +7,8 @@ export interface SoakPlan {
   readonly seconds: number;
   /** Contexts on worker threads, 1 to 15. */
   readonly contexts: number;
+  /** Whether every other context runs in a second process. */
+  readonly hasSecondProcess: boolean;
   /** Options of every context. */
   readonly contextOptions: {
     readonly frameBytes: number;
@@ -65,13 +67,20 @@ export const maximumDepth = 300;
 export const maximumPayloadBytes = 512 * 1024;
 
 /** The plan of a seed. */
-export function makePlan(seed: number, transport: 'shm' | 'tcp' | 'rdma', seconds: number): SoakPlan {
+export function makePlan(
+  seed: number,
+  transport: 'shm' | 'tcp' | 'rdma',
+  seconds: number,
+  hasSecondProcess = false,
+): SoakPlan {
   const random = new Random(seed);
+  const contexts = random.integer(1, 15);
   return {
     seed,
     transport,
     seconds,
-    contexts: random.integer(1, 15),
+    contexts: hasSecondProcess ? Math.max(2, contexts) : contexts,
+    hasSecondProcess,
     contextOptions: {
       frameBytes: random.pick([4096, 65_536, 262_144]),
       connection: {

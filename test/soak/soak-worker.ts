@@ -48,9 +48,12 @@ class SoakWorker {
 
   async listen(): Promise<{ control: string; service: string }> {
     const { plan, number } = this.#data;
-    const control = await this.#context.listen(`shm://soak-control-${number}`, {
-      onRequest: (message) => this.#onCommand(message.value as SoakCommand),
-    });
+    const control = await this.#context.listen(
+      plan.hasSecondProcess ? 'tcp://127.0.0.1:0' : `shm://soak-control-${number}`,
+      {
+        onRequest: (message) => this.#onCommand(message.value as SoakCommand),
+      },
+    );
     this.#server = await this.#context.listen(
       plan.transport === 'shm' ? `shm://soak-${number}` : `${plan.transport}://127.0.0.1:0`,
       {

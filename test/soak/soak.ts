@@ -1,6 +1,8 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
 import { createNode } from '../../src/index.js';
+import { type SoakAddress, startContexts } from './soak-contexts.js';
 import type { SoakCommand, SoakCounts, SoakPlan, SoakRest } from './soak-plan.js';
-import type soakWorker from './soak-worker.js';
 
 /** What came of a soak. */
 export interface SoakReport {
@@ -33,6 +35,17 @@ function handles(): Map<string, number> {
 /** Handles of these kinds come from wires, threads and timers of the soak, not from who runs it. */
 const ownHandles = ['TCPSocketWrap', 'TCPServerWrap', 'Worker', 'MessagePort', 'Timeout'];
 
+/** The contexts of the second process, which ends when it is told to go by `disconnect`. */
+async function startSecondProcess(plan: SoakPlan): Promise<{ child: ChildProcess; addresses: readonly SoakAddress[] }> {
+  const child = fork(new URL('./soak-process.js', import.meta.url), [JSON.stringify(plan)]);
+  const failed = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the second process ended: code=${code} signal=${signal}`);
+  });
+  const [addresses] = await Promise.race([once(child, 'message'), failed]);
+  failed.catch(() => {});
+  return { child, addresses };
+}
+
 /** Runs a plan: contexts that talk to each other until the time is over, and then are asked what they are left with. */
 export async function runSoak(
   plan: SoakPlan,
@@ -44,18 +57,16 @@ export async function runSoak(
   const node = createNode({ contextOptions: plan.contextOptions });
   let counts: SoakCounts;
   let slabBytes = 0;
+  let second: ChildProcess | undefined;
   try {
     node.context.on('report', (error) => problems.push(`main: ${error.stack}`));
-    const workers = await Promise.all(
-      Array.from({ length: plan.contexts }, (_, number) =>
-        node.startContext<typeof soakWorker>(new URL('./soak-worker.js', import.meta.url), {
-          name: `soak-${number}`,
-          data: { plan, number },
-          options: plan.contextOptions,
-        }),
-      ),
-    );
-    const controls = await Promise.all(workers.map((worker) => node.context.connect(worker.value.control)));
+    const addresses = [...(await startContexts(node, plan, 0))];
+    if (plan.hasSecondProcess) {
+      const started = await startSecondProcess(plan);
+      second = started.child;
+      addresses.push(...started.addresses);
+    }
+    const controls = await Promise.all(addresses.map(({ control }) => node.context.connect(control)));
     const askAll = async <Answer>(command: SoakCommand): Promise<Answer[]> =>
       Promise.all(
         controls.map(async (control) => {
@@ -70,7 +81,7 @@ export async function runSoak(
         () => {},
       );
     }, 1000);
-    const services = workers.map((worker) => worker.value.service);
+    const services = addresses.map(({ service }) => service);
     try {
       await askAll({ run: services });
     } finally {
@@ -91,6 +102,12 @@ export async function runSoak(
     if (node.context.memory.buffersHeld > 0) problems.push(`main holds ${node.context.memory.buffersHeld} buffers`);
   } finally {
     await node.close();
+    if (second?.connected) {
+      const exit = once(second, 'exit');
+      second.disconnect();
+      const [code, signal] = await exit;
+      if (code !== 0) problems.push(`the second process ended: code=${code} signal=${signal}`);
+    }
   }
   await new Promise((resolve) => setImmediate(resolve));
   const after = handles();

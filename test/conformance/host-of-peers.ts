@@ -1,0 +1,21 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import test from 'ava';
+import type { PeerAddress } from './remote-peer.js';
+
+/** Where the peers of a test file are: in one process, which is started when it is first asked for. */
+export function hostOfPeers(): () => Promise<PeerAddress> {
+  let address: Promise<PeerAddress> | undefined;
+  let host: ChildProcess | undefined;
+  test.after.always(() => host?.disconnect());
+  const start = async (): Promise<PeerAddress> => {
+    host = fork(fileURLToPath(new URL('./fixtures/peer-host.js', import.meta.url)));
+    const [port] = await once(host, 'message');
+    return { host: '127.0.0.1', port: port as number };
+  };
+  return () => {
+    address ??= start();
+    return address;
+  };
+}
