@@ -16,6 +16,17 @@ export const systemPackages = [
   { name: 'iproute2', purpose: 'shows what sockets are set to', isPresent: () => runs('ss', ['-V']) },
   { name: 'curl', purpose: 'a client of the example services', isPresent: () => runs('curl', ['--version']) },
   {
+    name: 'wrk',
+    purpose: 'loads the web server of the examples',
+    isPresent: () => runs('sh', ['-c', 'command -v wrk']),
+  },
+  {
+    name: 'chromium',
+    purpose: 'a browser, for the web server of the examples',
+    isPresent: () =>
+      runs('sh', ['-c', 'command -v chromium || command -v chromium-browser || command -v google-chrome']),
+  },
+  {
     name: 'libucx-dev',
     purpose: "UCX and its headers, for the rdma transport's native part",
     isPresent: () => runs('gcc', ['-E', '-x', 'c', '-'], '#include <ucp/api/ucp.h>\n'),
