@@ -5,7 +5,8 @@ import type { Message } from '../message/message.js';
 export function readError(message: Message): RemoteError {
   let fields: Record<string, unknown> = {};
   try {
-    fields = JSON.parse(message.data.toString()) as Record<string, unknown>;
+    // `null` is JSON, too.
+    fields = { ...(JSON.parse(message.data.toString()) as object) };
   } catch {
     // An error that does not parse is an error still.
   }
