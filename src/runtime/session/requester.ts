@@ -128,7 +128,7 @@ export class Requester implements RequestOwner {
 
   /** The connection has ended: whoever waits is told. */
   flush(flushed: HeddleError): void {
-    this.#host.pending.takeAll(this, (waiter) => this.#host.guard(() => waiter.onError(flushed)));
+    this.#host.pending.takeAll(this, (waiter) => this.#fail(waiter, flushed));
     for (const waiters of [this.#receiptWaiters, this.#requestReceipts]) {
       for (const onReceipt of waiters.values()) this.#host.guard(() => onReceipt({ accepted: false, error: flushed }));
       waiters.clear();
@@ -140,8 +140,7 @@ export class Requester implements RequestOwner {
   /** A request was dropped before it was placed. */
   onDropped(requestId: number, error: HeddleError): void {
     this.#giveUpReceipt(requestId, error);
-    const waiter = this.#host.pending.take(this, requestId);
-    this.#host.guard(() => waiter?.onError(error));
+    this.#fail(this.#host.pending.take(this, requestId), error);
   }
 
   /** Where the request wants the data of a large response, if it does and still waits for it. */
@@ -158,14 +157,12 @@ export class Requester implements RequestOwner {
     }
     // A response without a waiter comes after its deadline or cancel: only its credits matter.
     if (waiter !== undefined) {
-      if ((message.flags & MessageFlag.error) !== 0) this.#host.guard(() => waiter.onError(readError(message)));
+      if ((message.flags & MessageFlag.error) !== 0) this.#fail(waiter, readError(message));
       else {
         try {
           waiter.onResponse(message);
         } catch (cause) {
-          this.#host.guard(() => {
-            throw cause;
-          });
+          this.#host.reportThrown(cause);
         }
       }
     }
@@ -177,7 +174,11 @@ export class Requester implements RequestOwner {
     const onReceipt = waiters.get(reference);
     if (onReceipt === undefined) return;
     waiters.delete(reference);
-    this.#host.guard(() => onReceipt({ accepted }));
+    try {
+      onReceipt({ accepted });
+    } catch (cause) {
+      this.#host.reportThrown(cause);
+    }
   }
 
   onRecordPlaced(record: QueuedRecord, serial: number): void {
@@ -198,8 +199,7 @@ export class Requester implements RequestOwner {
   #endCancelled(requestId: number): void {
     const error = cancelledError(undefined);
     this.#giveUpReceipt(requestId, error);
-    const waiter = this.#host.pending.take(this, requestId);
-    this.#host.guard(() => waiter?.onError(error));
+    this.#fail(this.#host.pending.take(this, requestId), error);
   }
 
   /** No receipt will come for a request that is not waited for any more, and its buffer is not used. */
@@ -220,7 +220,12 @@ export class Requester implements RequestOwner {
       { details: { requestId, peer: this.#connection.peerAddress } },
     );
     this.#giveUpReceipt(requestId, error);
-    this.#host.guard(() => waiter.onError(error));
+    this.#fail(waiter, error);
+  }
+
+  // In a method of its own: a function that holds closures allocates room for what they share whenever it is entered.
+  #fail(waiter: RequestWaiter | undefined, error: HeddleError): void {
+    this.#host.guard(() => waiter?.onError(error));
   }
 
   #sendCancel(requestId: number): void {

@@ -52,6 +52,8 @@ export interface SessionHost {
   stayAwake(): void;
   /** Runs a callback of the user's: what it throws is reported, and harms nothing else. */
   guard(callback: () => void): void;
+  /** What a callback of the user's threw is reported. */
+  reportThrown(cause: unknown): void;
   /** Something unexpected that harmed nothing but should be seen. */
   report(error: HeddleError): void;
 }

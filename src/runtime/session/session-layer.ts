@@ -287,10 +287,14 @@ export class SessionLayer implements SessionHost {
     try {
       callback();
     } catch (cause) {
-      this.report(
-        new HeddleError('ERR_HEDDLE_INVALID_STATE', `a callback of the user's threw: ${String(cause)}`, { cause }),
-      );
+      this.reportThrown(cause);
     }
+  }
+
+  reportThrown(cause: unknown): void {
+    this.report(
+      new HeddleError('ERR_HEDDLE_INVALID_STATE', `a callback of the user's threw: ${String(cause)}`, { cause }),
+    );
   }
 
   report(error: HeddleError): void {
