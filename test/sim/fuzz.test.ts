@@ -8,7 +8,7 @@ import type { Random } from './random.js';
 import { forSeeds, onlySeed } from './seeds.js';
 import { Simulation } from './simulated-clock.js';
 import { SimulatedContext } from './simulated-context.js';
-import { type NetworkConditions, SimulatedNetwork } from './simulated-network.js';
+import { type NetworkConditions, quietConditions, SimulatedNetwork } from './simulated-network.js';
 
 function flipBits(bytes: Uint8Array, random: Random): void {
   for (let flips = random.integer(1, 6); flips > 0 && bytes.length > 0; flips--) {
@@ -108,17 +108,7 @@ test('a setup body that does not parse throws ERR_HEDDLE_MALFORMED and nothing e
   t.true(refused > 1000 || onlySeed !== undefined);
 });
 
-const conditions: NetworkConditions = {
-  frameBytes: 4096,
-  windowFrames: 8,
-  maximumDelayMicros: 50,
-  sharesMemory: false,
-  lossChance: 0,
-  duplicateChance: 0,
-  reorderChance: 0,
-  corruptChance: 0,
-  silenceChance: 0,
-};
+const conditions: NetworkConditions = { ...quietConditions, maximumDelayMicros: 50 };
 
 /** A service, a client that behaves, and one that does not. */
 async function makeRoom(random: Random, changes: Partial<NetworkConditions>) {

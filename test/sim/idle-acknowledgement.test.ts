@@ -1,27 +1,8 @@
 import test from 'ava';
-import { Random } from './random.js';
-import { Simulation } from './simulated-clock.js';
-import { SimulatedContext } from './simulated-context.js';
-import { SimulatedNetwork } from './simulated-network.js';
+import { makeQuietPair } from './quiet-pair.js';
 
 test('a buffer that was sent is free soon after it has arrived, although nothing else goes either way', async (t) => {
-  const simulation = new Simulation();
-  const network = new SimulatedNetwork(simulation, new Random(1), {
-    frameBytes: 4096,
-    windowFrames: 8,
-    maximumDelayMicros: 1000,
-    sharesMemory: false,
-    lossChance: 0,
-    duplicateChance: 0,
-    reorderChance: 0,
-    corruptChance: 0,
-    silenceChance: 0,
-  });
-  const options = { reconnectTimeoutMs: 60_000, keepaliveProbes: 0 };
-  const [service, client] = [1, 2].map((id) => new SimulatedContext(id, network, options)) as [
-    SimulatedContext,
-    SimulatedContext,
-  ];
+  const { simulation, network, service, client } = makeQuietPair({ reconnectTimeoutMs: 60_000, keepaliveProbes: 0 });
   let received = 0;
   await service.layer.listen('sim://service', { onMessage: () => void received++ });
   const { connection } = client.layer.connect('sim://service', {});

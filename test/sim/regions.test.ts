@@ -12,22 +12,17 @@ import type { Random } from './random.js';
 import { forSeeds, onlySeed } from './seeds.js';
 import { Simulation } from './simulated-clock.js';
 import { SimulatedContext } from './simulated-context.js';
-import { type NetworkConditions, SimulatedNetwork } from './simulated-network.js';
+import { type NetworkConditions, quietConditions, SimulatedNetwork } from './simulated-network.js';
 
 const dataBytes = 20_000;
 const counters = 4;
 const clients = 3;
 
 const conditions: NetworkConditions = {
+  ...quietConditions,
   frameBytes: 2048,
   windowFrames: 3,
   maximumDelayMicros: 200,
-  sharesMemory: false,
-  lossChance: 0,
-  duplicateChance: 0,
-  reorderChance: 0,
-  corruptChance: 0,
-  silenceChance: 0,
 };
 
 /** One side that works with the regions of the service. */

@@ -25,6 +25,19 @@ export interface NetworkConditions {
   readonly silenceChance: number;
 }
 
+/** Wires that bring everything, in order and soon. */
+export const quietConditions: NetworkConditions = {
+  frameBytes: 4096,
+  windowFrames: 8,
+  maximumDelayMicros: 1000,
+  sharesMemory: false,
+  lossChance: 0,
+  duplicateChance: 0,
+  reorderChance: 0,
+  corruptChance: 0,
+  silenceChance: 0,
+};
+
 /** What a network calls a context. */
 export interface NetworkNode {
   readonly id: number;
