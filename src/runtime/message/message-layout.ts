@@ -20,7 +20,8 @@ import { recordHeaderBytes } from '../../transports/record.js';
  * - *reference*: what the record is about: a request's id (request, response, cancel, cancel answer), or the serial
  *   number of a message (receipt).
  * - *credit extension*: cumulative counters of what this side has released: messages and bytes of the posts (requests
- *   and one-way messages), then messages and bytes of the responses, then two words of 0.
+ *   and one-way messages), then messages and bytes of the responses, then the serial number that this
+ *   side expects next: it has all before that. The last word is 0.
  */
 export const messageHeaderBytes = recordHeaderBytes + 16;
 /** What the flag `credits` adds behind the fixed part. */

@@ -61,6 +61,19 @@ test('any record is a sign of life, at any time, also between probes', async (t)
   t.is(seen.closedAtMs, -1);
 });
 
+test('room on a link that was full is a sign of life, once each time', async (t) => {
+  const { seen, keepalive, runMs } = make();
+  keepalive.restart(options);
+  await runMs(125);
+  t.is(seen.pings, 3);
+  keepalive.onRoom();
+  await runMs(100);
+  t.is(seen.closedAtMs, -1);
+  await runMs(1000);
+  t.is(seen.closedAtMs, 260);
+  t.is(seen.pings, 6);
+});
+
 test('without probes, or without a link, nothing is watched', async (t) => {
   const { clock, seen, keepalive, subject, runMs } = make();
   keepalive.restart({ ...options, keepaliveProbes: 0 });
