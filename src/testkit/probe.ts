@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { HeddleError } from '../errors.js';
-import { isThenable } from '../runtime/actors/actor-errors.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import type { ActorRef, AnyActorRef, MessageName, Protocol, ReplyOf, Termination } from '../runtime/actors/types.js';
+import { isThenable } from '../runtime/message/thenable.js';
 import { ExpectationError } from './expectation-error.js';
 import { ProbeInbox } from './probe-inbox.js';
 import { describeMessage, type PayloadOf, Received, type ReceivedMessage } from './received.js';

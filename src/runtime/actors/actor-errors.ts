@@ -61,8 +61,3 @@ export function nodeLost(contextName: string, cause?: unknown): HeddleError {
 export function notHandling(what: string): HeddleError {
   return new HeddleError('ERR_HEDDLE_INVALID_STATE', `${what}: use it in a handler, before its first await`);
 }
-
-/** Whether the value is a promise, or something like one. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
-}

@@ -1,6 +1,7 @@
 import type { Timer } from '../../clock.js';
+import { isThenable } from '../message/thenable.js';
 import { ActorContext } from './actor-context.js';
-import { actorStopped, isThenable, notHandling } from './actor-errors.js';
+import { actorStopped, notHandling } from './actor-errors.js';
 import { releasePayload, releaseWhole, replyWith } from './buffers.js';
 import type { ActorSpecification, AnyDefinition, Handler, Handlers } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';

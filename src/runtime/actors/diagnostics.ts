@@ -1,5 +1,5 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
-import { isThenable } from './actor-errors.js';
+import { isThenable } from '../message/thenable.js';
 import type { Cell } from './cell.js';
 import { errorOf } from './error-reply.js';
 import type { Mailbox } from './mailbox.js';

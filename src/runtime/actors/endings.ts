@@ -1,4 +1,4 @@
-import { isThenable } from './actor-errors.js';
+import { isThenable } from '../message/thenable.js';
 
 /** What is to be done when an actor's state comes to its end, at a stop or a restart. */
 export class Endings {

@@ -2,7 +2,7 @@ import type { Cell } from './cell.js';
 import type { AnyDefinition } from './definition.js';
 import type { ActorHost } from './host.js';
 import { hostSlot } from './peer.js';
-import type { Ref } from './ref.js';
+import { addressKey, type Ref } from './ref.js';
 import type { Directive, SupervisionSettings } from './supervision.js';
 
 /** Where an actor's supervisor is: a family of this context, or an actor (slot -1: the context's root) of another. */
@@ -94,7 +94,6 @@ export class Family {
     const done = new Set<Child>();
     for (const [key, child] of [...this.#children]) {
       if (child.ref.place !== place || child.ref.cell !== undefined || done.has(child)) continue;
-      const before = this.#children.size;
       this.#decide(key, error, (affected, directive, delayMs) => {
         if (affected.ref.place !== place) this.#direct(affected.ref, directive, delayMs);
         else if (!done.has(affected)) {
@@ -103,7 +102,6 @@ export class Family {
           else restored.push(this.#restore(affected, delayMs));
         }
       });
-      if (this.#children.size < before) continue;
     }
     return restored;
   }
@@ -185,5 +183,5 @@ export class Family {
 
 /** What a family knows a child by. */
 export function keyOf(ref: Ref): unknown {
-  return ref.cell ?? `${ref.place}/${ref.slot}.${ref.generation}`;
+  return ref.cell ?? addressKey(ref.place, ref.slot, ref.generation);
 }

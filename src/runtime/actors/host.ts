@@ -89,7 +89,7 @@ export class ActorHost {
   readonly #options: ActorHostOptions;
   readonly #table: ActorTable;
   readonly #restoring = new Set<number>();
-  readonly #messages: HostMessages;
+  readonly messages: HostMessages;
   readonly spawner: Spawner;
   readonly registry: Registry;
   readonly #runQueue = new RunQueue();
@@ -113,17 +113,13 @@ export class ActorHost {
     this.root = new Family(this, options.supervision, undefined);
     this.offloadPool = new OffloadPool(options.offload);
     this.internals = new Family(this, supervisionWith({ decide: () => 'stop' }), undefined);
-    this.#messages = new HostMessages(this);
+    this.messages = new HostMessages(this);
     this.registry = new Registry(this);
     this.codec = envelopeCodec(this.incoming, (items) => this.#readRef(items));
     registerCodecAs(codecKeyOf(this.systemId), this.codec);
     const runTurn = () => this.#runTurn();
     context.addWork(this.asyncHandlers === undefined ? runTurn : () => this.asyncHandlers!.apart(runTurn));
     context.addOutstandingWork(() => this.asks.count > 0 || this.#runQueue.size > 0 || this.offloadPool.pending > 0);
-  }
-
-  get messages(): HostMessages {
-    return this.#messages;
   }
 
   get actorCount(): number {
@@ -268,7 +264,7 @@ export class ActorHost {
   }
 
   onPost(from: number, payload: unknown, origin: Origin | undefined): void {
-    this.#messages.receive(from, payload as HostPost, origin);
+    this.messages.receive(from, payload as HostPost, origin);
   }
 
   // ---- lives

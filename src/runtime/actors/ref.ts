@@ -101,6 +101,11 @@ export class Ref implements Address {
   }
 }
 
+/** One text for each actor, as a context knows them. */
+export function addressKey(place: number, slot: number, generation: number): string {
+  return `${place}/${slot}.${generation}`;
+}
+
 /** The inverse of a ref's `asReference`. `node` is undefined for a context of the sender's own system. */
 export function readAddress(items: readonly unknown[]): {
   index: number;

@@ -2,7 +2,7 @@ import { HeddleError } from '../../errors.js';
 import { requireFunction, requireText } from './checks.js';
 import type { ActorHost } from './host.js';
 import { mainPlace } from './places.js';
-import { Ref } from './ref.js';
+import { addressKey, Ref } from './ref.js';
 
 /** Called with the actor that has the name now, or undefined when none has. */
 export type NameListener = (ref: Ref | undefined) => void;
@@ -176,7 +176,7 @@ export class Registry {
 
   /** What an actor is entered as. Being watched, it is taken out everywhere when it has gone, at once if it has. */
   #entry(ref: Ref): { names: Set<string>; groups: Set<string> } {
-    const key = `${ref.place}/${ref.slot}.${ref.generation}`;
+    const key = addressKey(ref.place, ref.slot, ref.generation);
     let entry = this.#entries.get(key);
     if (entry === undefined) {
       entry = { ref, names: new Set(), groups: new Set() };

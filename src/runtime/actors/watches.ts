@@ -1,6 +1,6 @@
 import { requireRef } from './checks.js';
 import type { ActorHost } from './host.js';
-import type { Ref } from './ref.js';
+import { addressKey, type Ref } from './ref.js';
 import { firstRemotePlace } from './remote-places.js';
 import type { Termination, TerminationReason } from './types.js';
 
@@ -16,7 +16,6 @@ interface RemoteWatch {
 
 /** What has become of the actors of a place that is lost for good. */
 const lossAt = (place: number): TerminationReason => (place < firstRemotePlace ? 'context-lost' : 'node-lost');
-const keyOf = (place: number, slot: number, generation: number): string => `${place}/${slot}.${generation}`;
 
 /**
  * Who in this context watches whom. A watch of an actor in another context is asked for there once, whoever watches it
@@ -61,7 +60,7 @@ export class Watches {
       watcher.onTerminated({ ref, reason: lossAt(ref.place) });
       return;
     }
-    const key = keyOf(ref.place, ref.slot, ref.generation);
+    const key = addressKey(ref.place, ref.slot, ref.generation);
     let watch = this.#remote.get(key);
     if (watch === undefined) {
       watch = { ref, watchers: new Map() };
@@ -81,7 +80,7 @@ export class Watches {
       cell.watchers?.delete(owner);
       return;
     }
-    const key = keyOf(ref.place, ref.slot, ref.generation);
+    const key = addressKey(ref.place, ref.slot, ref.generation);
     const watch = this.#remote.get(key);
     if (watch === undefined || !watch.watchers.delete(owner) || watch.watchers.size > 0) return;
     this.#remote.delete(key);
@@ -96,7 +95,7 @@ export class Watches {
 
   /** An actor of another context has gone. */
   onTerminated(place: number, slot: number, generation: number, reason: TerminationReason): void {
-    const key = keyOf(place, slot, generation);
+    const key = addressKey(place, slot, generation);
     const watch = this.#remote.get(key);
     if (watch === undefined) return;
     this.#remote.delete(key);

@@ -4,6 +4,7 @@ import type { Codec } from '../message/codec.js';
 import type { Message, MessageKind, MessageOwner } from '../message/message.js';
 import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../message/message-layout.js';
 import { isPlain, isValue, noOptions, type Payload, type SendOptions } from '../message/payload.js';
+import { isThenable } from '../message/thenable.js';
 import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import type { Inbound } from './inbound.js';
@@ -351,8 +352,4 @@ export class MessageService implements MessageOwner, GateTarget {
     }
     this.#outbound.submitControl(RecordKind.cancelAnswer, 0, cancelAnswers.indexOf(answer), requestId);
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function';
 }

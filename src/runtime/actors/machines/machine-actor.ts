@@ -1,7 +1,7 @@
 import type { AnyStateMachine, InputFrom, Snapshot } from 'xstate';
 import { HeddleError, requireKnownOptions } from '../../../errors.js';
+import { isThenable } from '../../message/thenable.js';
 import type { ActorContext } from '../actor-context.js';
-import { isThenable } from '../actor-errors.js';
 import { type ActorDefinition, type ActorSpecification, defineActor } from '../definition.js';
 import type { Ref } from '../ref.js';
 import { MachineRunner } from './machine-runner.js';

@@ -1,6 +1,7 @@
 import { HeddleError, requireInteger } from '../../../errors.js';
+import { isThenable } from '../../message/thenable.js';
 import type { ActorContext } from '../actor-context.js';
-import { actorStopped, contextLost, isThenable, nodeLost } from '../actor-errors.js';
+import { actorStopped, contextLost, nodeLost } from '../actor-errors.js';
 import type { FeedBatch } from '../bounded-feed.js';
 import { internalDefinition, refOf, spawnInternal } from '../internal-definition.js';
 import { Ref } from '../ref.js';
