@@ -36,10 +36,13 @@ export class MemoryBlock {
   readonly int32: Int32Array;
   /** The block as bytes. */
   readonly bytes: Buffer;
+  /** Whether its memory is a SharedArrayBuffer: asking the views takes as long as copying a small message. */
+  readonly isShared: boolean;
 
   /** `byteOffset` and `lengthBytes` must be multiples of {@link recordAlignmentBytes}. */
   constructor(memory: ArrayBufferLike, byteOffset = 0, lengthBytes = memory.byteLength - byteOffset) {
     this.int32 = new Int32Array(memory, byteOffset, lengthBytes >> 2);
     this.bytes = Buffer.from(memory as ArrayBuffer, byteOffset, lengthBytes);
+    this.isShared = memory instanceof SharedArrayBuffer;
   }
 }

@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { copyBytes, copyOf } from '../../transports/copy-bytes.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from './codec.js';
@@ -120,7 +121,7 @@ export class Message<T = any> {
   }
 
   #decode(): unknown {
-    if ((this.flags & MessageFlag.encoded) === 0) return Buffer.from(this.data);
+    if ((this.flags & MessageFlag.encoded) === 0) return copyOf(this.data);
     const large = this.large;
     if (large !== undefined) return this.owner.codec.decode(viewOf(large, this.length), 0, this.length);
     if (this.block === undefined) return undefined;
@@ -167,7 +168,7 @@ export class Message<T = any> {
   unshare(): void {
     const large = this.large;
     if (this.isUsersBuffer || large === undefined || large instanceof Uint8Array) return;
-    this.large = Buffer.from(large.bytes);
+    this.large = copyOf(large.bytes);
     large.release();
   }
 
@@ -270,6 +271,6 @@ function viewOf(large: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
 function copyBlock(block: MemoryBlock, start: number, end: number): MemoryBlock {
   // From Buffer's own pool, whose pieces are aligned to 8 bytes: an ArrayBuffer for each would cost a microsecond.
   const bytes = Buffer.allocUnsafe((end - start + 7) & ~7);
-  bytes.set(block.bytes.subarray(start, end));
-  return { int32: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), bytes };
+  copyBytes(bytes, 0, block.bytes.subarray(start, end));
+  return { int32: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), bytes, isShared: false };
 }

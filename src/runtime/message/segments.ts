@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { copyBytes } from '../../transports/copy-bytes.js';
 
 /**
  * Several pieces of memory that travel as one message and arrive as the same number of pieces (scatter/gather), without
@@ -43,7 +44,7 @@ export function writeSegments(value: Segments, target: Buffer, start: number): n
   let offset = target.writeUInt32LE(pieces.length, start);
   for (const piece of pieces) offset = target.writeUInt32LE(piece.length, offset);
   for (const piece of pieces) {
-    target.set(piece, offset);
+    copyBytes(target, offset, piece);
     offset += piece.length;
   }
   return offset;

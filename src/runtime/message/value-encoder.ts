@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { copyBytes } from '../../transports/copy-bytes.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import { numberOf } from './companions.js';
 import {
@@ -332,7 +333,7 @@ function writeView(view: ArrayBufferView, target: Buffer, position: number, end:
     if (position + 5 + length > end) return -1;
     target[position] = 0xc6;
     writeUint32(length, target, position + 1);
-    target.set(view, position + 5);
+    copyBytes(target, position + 5, view);
     return position + 5 + length;
   }
   const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
@@ -349,6 +350,6 @@ function writeBytes(kind: number, bytes: Uint8Array, target: Buffer, position: n
   writeUint32(length + 1, target, position + 1);
   target[position + 5] = tag.typedArray;
   target[position + 6] = kind;
-  target.set(bytes, position + 7);
+  copyBytes(target, position + 7, bytes);
   return position + 7 + length;
 }

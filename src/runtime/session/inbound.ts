@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { copyBytes } from '../../transports/copy-bytes.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
@@ -359,7 +360,7 @@ export class Inbound {
       else {
         message.large = target;
         message.isUsersBuffer = true;
-        targetBytes(target, lengthBytes).set(moved.bytes);
+        copyBytes(targetBytes(target, lengthBytes), 0, moved.bytes);
         moved.release();
       }
       return true;

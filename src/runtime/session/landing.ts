@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { copyBytes } from '../../transports/copy-bytes.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { BufferCarrier, Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
@@ -26,7 +27,7 @@ export function receiveIntoAny(
   const between = host.pool.allocate(lengthBytes);
   buffers.receive(transfer, between.bytes, (error) => {
     if (error === undefined) {
-      bytes.set(between.bytes);
+      copyBytes(bytes, 0, between.bytes);
       host.statistics.add('largeBytesCopied', lengthBytes);
     }
     between.release();

@@ -1,4 +1,5 @@
 import { HeddleError } from '../../errors.js';
+import { copyBytes } from '../../transports/copy-bytes.js';
 import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from '../message/codec.js';
@@ -79,7 +80,7 @@ export class RecordMaker {
       const bytes = data ?? (payload as Uint8Array);
       large = this.#largeFor(lengthBytes, header);
       if (large !== undefined) {
-        large.bytes.set(bytes);
+        copyBytes(large.bytes, 0, bytes);
         this.#host.statistics.add('largeBytesCopied', lengthBytes);
         data = undefined;
       } else if (!isEncoded) data = Uint8Array.prototype.slice.call(bytes);
@@ -119,7 +120,7 @@ export class RecordMaker {
     } catch (error) {
       return error as HeddleError;
     }
-    record.large.bytes.set(data);
+    copyBytes(record.large.bytes, 0, data);
     record.data = undefined;
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { copyIntoBlock, longUnalignedBytes } from '../../transports/copy-bytes.js';
 import type { RecordWriter } from '../../transports/record-writer.js';
 import type { Codec } from '../message/codec.js';
 import {
@@ -110,7 +111,8 @@ export class RecordPlacer {
     int32[word + 3] = serial;
     int32[word + 4] = reference;
     int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() : 0;
-    block.bytes.set(data, start + messageHeaderBytes);
+    if (length < longUnalignedBytes) block.bytes.set(data, start + messageHeaderBytes);
+    else copyIntoBlock(block, start + messageHeaderBytes, data);
     this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.host.wires.batch(this.wire);
     else this.publish();
@@ -201,7 +203,7 @@ export class RecordPlacer {
       ledger.announced();
     }
     if (header !== undefined) block.bytes.set(header, start + headerStart);
-    if (data !== undefined) block.bytes.set(data, start + dataStart);
+    if (data !== undefined) copyIntoBlock(block, start + dataStart, data);
     if (isSequenced && this.retransmitter !== undefined) {
       const streamed = (flags & MessageFlag.large) !== 0 && !this.wire.link.sharesMemory ? record?.large : undefined;
       this.retransmitter.remember(serial, block.bytes, start, total, streamed);

@@ -1,3 +1,4 @@
+import { copyOf } from '../../transports/copy-bytes.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 
 /** A sequenced record as it was placed, until the peer says that it has it. */
@@ -23,7 +24,7 @@ export class Retransmitter {
 
   remember(serial: number, source: Buffer, start: number, lengthBytes: number, streamed?: SharedBuffer): void {
     // Everything before it has been placed, or `nextToResend` would not have let a new record by.
-    this.#copies.push({ serial, bytes: Buffer.from(source.subarray(start, start + lengthBytes)), streamed });
+    this.#copies.push({ serial, bytes: copyOf(source.subarray(start, start + lengthBytes)), streamed });
     this.#resendFrom = this.#copies.length;
   }
 
