@@ -122,10 +122,11 @@ export {
   type NodeOptions,
   type StartContextOptions,
 } from './runtime/context/node.js';
+export type { LeakReport } from './runtime/memory/leak-report.js';
 export type { RegionHandle, RegionRight } from './runtime/memory/region-handle.js';
 export { Region } from './runtime/memory/region-table.js';
 export { SharedBuffer } from './runtime/memory/shared-buffer.js';
-export type { LeakReport, SlabPoolStatistics } from './runtime/memory/slab-pool.js';
+export type { SlabPoolStatistics } from './runtime/memory/slab-pool.js';
 export { type Codec, compactCodec, jsonCodec } from './runtime/message/codec.js';
 export { registerCodec } from './runtime/message/codec-registry.js';
 export { Message, type MessageKind } from './runtime/message/message.js';

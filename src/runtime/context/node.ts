@@ -4,6 +4,7 @@ import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.j
 import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
 import { createRing, requireRingCapacity } from '../../transports/shm/ring-layout.js';
 import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
+import { createSlabCounter } from '../memory/slab-pool.js';
 import { drawSecret } from '../session/session-tokens.js';
 import { type ContextEnd, contextLostError } from './context-end.js';
 import { type ContextHandle, defaultStopTimeoutMs, maximumTimeoutMs, WorkerContext } from './context-handle.js';
@@ -96,7 +97,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
   readonly #table = createContextTable();
   readonly #lines = new ContextTable(this.#table);
   readonly #activity: SharedArrayBuffer;
-  readonly #slabCounter = new SharedArrayBuffer(4);
+  readonly #slabCounter = createSlabCounter();
   readonly #secret: Uint8Array;
   readonly #contexts = new Map<number, WorkerContext<unknown, S>>();
   readonly #ownId: number;

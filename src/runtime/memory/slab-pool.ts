@@ -1,4 +1,6 @@
 import { HeddleError, requireInteger } from '../../errors.js';
+import { FreeSlots } from './free-slots.js';
+import { captureStack, type LeakReport, warnOfLeak } from './leak-report.js';
 import { type HandleTicket, SharedBuffer, type SharedBufferHome } from './shared-buffer.js';
 import { Slab } from './slab.js';
 import {
@@ -15,20 +17,6 @@ import {
 const maximumContextId = 0x7fff_fffe;
 /** Buffers that may be held before the net under unreleased ones is spread for them; see `watch`. */
 const nurseryLength = 64;
-
-/** A SharedBuffer that its context still held when it should not. */
-export interface LeakReport {
-  /** The slab that it lies in. */
-  readonly slabId: number;
-  /** Its slot there. */
-  readonly slot: number;
-  /** Bytes of the buffer. */
-  readonly lengthBytes: number;
-  /** `stop`: held when the context stopped; `collected`: garbage collected without release. */
-  readonly found: 'stop' | 'collected';
-  /** Where it was allocated or received, with the context's option `traceBuffers`. */
-  readonly stack: string | undefined;
-}
 
 /** How a pool is made. */
 export interface SlabPoolOptions {
@@ -66,39 +54,6 @@ export interface SlabPoolStatistics {
   readonly buffersHeld: number;
   /** Buffers that were garbage collected without release since the start. */
   readonly buffersLeaked: number;
-}
-
-/** Slots that can be given out, of one size class: the one freed last is on top, since its lines are in the cache. */
-class FreeSlots {
-  readonly #slabs: Slab[] = [];
-  readonly #slots: number[] = [];
-  get length(): number {
-    return this.#slots.length;
-  }
-  push(slab: Slab, slot: number): void {
-    this.#slabs.push(slab);
-    this.#slots.push(slot);
-  }
-  /** The slab of the slot on top. */
-  topSlab(): Slab {
-    return this.#slabs[this.#slabs.length - 1]!;
-  }
-  /** Takes the slot on top. */
-  pop(): number {
-    this.#slabs.pop();
-    return this.#slots.pop()!;
-  }
-  /** Takes out all slots of some slabs. */
-  remove(slabs: ReadonlySet<Slab>): void {
-    let kept = 0;
-    for (let i = 0; i < this.#slots.length; i++) {
-      if (slabs.has(this.#slabs[i]!)) continue;
-      this.#slabs[kept] = this.#slabs[i]!;
-      this.#slots[kept++] = this.#slots[i]!;
-    }
-    this.#slabs.length = kept;
-    this.#slots.length = kept;
-  }
 }
 
 /**
@@ -432,19 +387,4 @@ export class SlabPool implements SharedBufferHome {
 /** Makes the counter of slab ids that all pools of a process share. */
 export function createSlabCounter(): SharedArrayBuffer {
   return new SharedArrayBuffer(8);
-}
-
-function captureStack(): string {
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, captureStack);
-  return holder.stack ?? '';
-}
-
-function warnOfLeak(leak: LeakReport): void {
-  const where = leak.stack === undefined ? '' : `\n${leak.stack}`;
-  process.emitWarning(
-    `A SharedBuffer of ${leak.lengthBytes} bytes was garbage collected without release(); its memory was freed. ` +
-      `Further ones are only counted. Declare it with \`using\`, or release it after its last use.${where}`,
-    { type: 'HeddleLeakWarning', code: 'HEDDLE_BUFFER_LEAK' },
-  );
 }

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
+import type { LeakReport } from '../../../src/runtime/memory/leak-report.js';
 import { slabBytes } from '../../../src/runtime/memory/slab-layout.js';
-import { createSlabCounter, type LeakReport, SlabPool } from '../../../src/runtime/memory/slab-pool.js';
+import { createSlabCounter, SlabPool } from '../../../src/runtime/memory/slab-pool.js';
 import { collectGarbage } from '../../support/garbage.js';
 import { adoptDescriptor } from './adopt-descriptor.js';
 
