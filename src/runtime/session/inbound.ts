@@ -21,34 +21,31 @@ import {
 } from '../message/message-layout.js';
 import { Arrivals } from './arrivals.js';
 import { Assembly } from './assembly.js';
+import { type ControlOwner, receiveControl, unknownKind } from './control-records.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
 import { DelayedAcknowledgement } from './delayed-acknowledgement.js';
 import { adoptMoved, announcedTransfer, receiveIntoAny, targetBytes } from './landing.js';
 import type { SessionHost } from './session-host.js';
 
 /** What the receiving half of a connection tells the connection. */
-export interface InboundOwner {
+export interface InboundOwner extends ControlOwner {
   readonly host: SessionHost;
   /** Takes one-way messages, requests and cancels, and is the owner of every message. */
-  readonly service: MessageOwner & {
-    onOneWay(message: Message): void;
-    onRequest(message: Message): void;
-    onCancel(requestId: number): void;
-    assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined;
-  };
+  readonly service: ControlOwner['service'] &
+    MessageOwner & {
+      onOneWay(message: Message): void;
+      onRequest(message: Message): void;
+      assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined;
+    };
   /** Takes responses, receipts and the answers to cancels. */
-  readonly requester: {
+  readonly requester: ControlOwner['requester'] & {
     onResponse(message: Message): void;
-    onReceipt(reference: number, isForRequest: boolean, accepted: boolean): void;
-    onCancelAnswer(requestId: number, answer: number): void;
   };
   /** Serves and asks about the memory of regions. */
   readonly regions: {
     onRequest(code: number, reference: number, block: MemoryBlock, start: number, lengthBytes: number): void;
     onAnswer(code: number, reference: number, block: MemoryBlock, start: number, lengthBytes: number): void;
   };
-  onFin(): void;
-  onFinAck(): void;
   /** The peer's counters arrived: credits came back, or records were acknowledged. */
   onCredits(): void;
   onPing(): void;
@@ -181,7 +178,7 @@ export class Inbound {
     if (held > 0 && kind <= lastSequencedKind) {
       const reference = int32[word + 4];
       this.#arrivals.push({ message: undefined, sentAt: 0, isComplete: true, kind, flags, headerField, reference });
-    } else if (kind <= lastSequencedKind) this.#receiveControl(kind, flags, headerField, int32[word + 4]);
+    } else if (kind <= lastSequencedKind) receiveControl(this.#owner, kind, flags, headerField, int32[word + 4]);
     else this.#receiveUnsequenced(kind, flags, int32[word + 4], block, start, length);
   }
 
@@ -203,7 +200,8 @@ export class Inbound {
     for (let arrival = this.#arrivals.takeComplete(); arrival !== undefined; arrival = this.#arrivals.takeComplete()) {
       this.#advance();
       const { kind, message, sentAt } = arrival;
-      if (message === undefined) this.#receiveControl(kind, arrival.flags, arrival.headerField, arrival.reference);
+      if (message === undefined)
+        receiveControl(this.#owner, kind, arrival.flags, arrival.headerField, arrival.reference);
       else if (sentAt === 0) this.#deliver(kind, message);
       else this.#deliverTimed(kind, message, sentAt);
     }
@@ -246,30 +244,6 @@ export class Inbound {
       `the peer sent more than its credits: held messages=${heldMessages} bytes=${heldBytes}, and a message of ` +
         `${message.chargedBytes} bytes`,
     );
-  }
-
-  /** A sequenced record that is no message. */
-  #receiveControl(kind: number, flags: number, headerField: number, reference: number): void {
-    const owner = this.#owner;
-    switch (kind) {
-      case RecordKind.receipt:
-        owner.requester.onReceipt(reference, (flags & MessageFlag.receipt) !== 0, (flags & MessageFlag.refused) === 0);
-        break;
-      case RecordKind.cancel:
-        owner.service.onCancel(reference);
-        break;
-      case RecordKind.cancelAnswer:
-        owner.requester.onCancelAnswer(reference, headerField);
-        break;
-      case RecordKind.fin:
-        owner.onFin();
-        break;
-      case RecordKind.finAck:
-        owner.onFinAck();
-        break;
-      default:
-        throw unknownKind(kind);
-    }
   }
 
   #receiveUnsequenced(
@@ -442,8 +416,4 @@ export class Inbound {
 
 function tooShort(kind: number, length: number): HeddleError {
   return new HeddleError('ERR_HEDDLE_MALFORMED', `a record of kind=${kind} is too short with length=${length}`);
-}
-
-function unknownKind(kind: number): HeddleError {
-  return new HeddleError('ERR_HEDDLE_PROTOCOL', `the peer sent a record of unknown kind=${kind}`);
 }
