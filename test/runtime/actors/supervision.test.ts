@@ -124,6 +124,8 @@ for (const [watcherOn, watchedOn] of [
     const [stopped, restarted, ignored] = [await spawn('a'), await spawn('b'), await spawn('c')];
     for (const who of [stopped, stopped, restarted, ignored]) await watcher.ask('watch', who);
     await watcher.ask('unwatch', ignored);
+    // Or the stop from here could be there before the watch from elsewhere.
+    await watcher.ask('reach', stopped);
     restarted.tell('fail', 'restart');
     await restarted.ask('count');
     await Promise.all([system.stop(ignored), system.stop(stopped)]);

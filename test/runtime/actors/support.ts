@@ -4,12 +4,15 @@ import { type ActorFailure, type ActorSystem, createSystem, type SystemOptions }
 /** Rings of the usual size for each pair of contexts would take most of a test's time. */
 const ringCapacityBytes = 256 * 1024;
 
+/** However busy the machine is: a thread may have no core for seconds. */
+const askTimeoutMs = 60_000;
+
 /** A system for one test, with what its actors' failures were. */
 export async function testSystem(
   t: ExecutionContext,
   options: SystemOptions = {},
 ): Promise<{ system: ActorSystem; failures: ActorFailure[] }> {
-  const system = await createSystem({ ringCapacityBytes, ...options });
+  const system = await createSystem({ ringCapacityBytes, askTimeoutMs, ...options });
   // Contexts do not keep the process alive, and ava ends a test when nothing else does.
   const hold = setInterval(() => {}, 60_000);
   t.teardown(async () => {

@@ -10,7 +10,14 @@ export const peerOptions = { reconnectTimeoutMs: 200, reconnectDelayMs: 20 };
 
 /** A system for one test that can be connected with others. */
 export async function clusterSystem(t: ExecutionContext, options: ClusterSystemOptions = {}): Promise<ClusterSystem> {
-  const system = await createSystem({ ringCapacityBytes, secret, peerOptions, signals: [], ...options });
+  const system = await createSystem({
+    ringCapacityBytes,
+    askTimeoutMs: 60_000,
+    secret,
+    peerOptions,
+    signals: [],
+    ...options,
+  });
   // A failure that a test brings about is none of the reader's concern.
   system.on('actorFailure', () => {});
   const hold = setInterval(() => {}, 60_000);
