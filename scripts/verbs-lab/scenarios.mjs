@@ -89,6 +89,17 @@ export const scenarios = [
     packets: 1000,
   },
   {
+    name: 'soak',
+    title: 'a random soak of three contexts over verbs, in one guest',
+    isLong: true,
+    guests: 1,
+    command: `${verbs}
+export HEDDLE_TEST_RDMA_HOST=$IP
+exec node dist/test/soak/main.js --transport rdma --seed 8 --seconds 60`,
+    timeoutMs: 15 * 60_000,
+    packets: 10_000,
+  },
+  {
     name: 'conformance-all',
     title: 'the whole conformance suite over verbs, in one guest',
     isLong: true,

@@ -8,7 +8,12 @@ import type { PeerAddress } from './remote-peer.js';
 export function hostOfPeers(): () => Promise<PeerAddress> {
   let address: Promise<PeerAddress> | undefined;
   let host: ChildProcess | undefined;
-  test.after.always(() => host?.disconnect());
+  test.after.always(async () => {
+    if (host === undefined) return;
+    const exited = once(host, 'exit');
+    host.disconnect();
+    await exited;
+  });
   const start = async (): Promise<PeerAddress> => {
     host = fork(fileURLToPath(new URL('./fixtures/peer-host.js', import.meta.url)));
     const [port] = await once(host, 'message');

@@ -8,6 +8,9 @@ export interface SoakAddress {
   readonly service: string;
 }
 
+/** An emulated machine takes long to start threads. */
+const startTimeoutMs = 300_000;
+
 /** Starts the contexts of a plan that are one process's: all, or every other one of them. */
 export async function startContexts(node: HeddleNode, plan: SoakPlan, process: 0 | 1): Promise<readonly SoakAddress[]> {
   const numbers = Array.from({ length: plan.contexts }, (_, number) => number);
@@ -17,6 +20,7 @@ export async function startContexts(node: HeddleNode, plan: SoakPlan, process: 0
       name: `soak-${number}`,
       data: { plan, number },
       options: plan.contextOptions,
+      startTimeoutMs,
     }),
   );
   return (await Promise.all(started)).map((context) => context.value);

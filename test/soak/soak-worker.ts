@@ -48,6 +48,8 @@ class SoakWorker {
 
   async listen(): Promise<{ control: string; service: string }> {
     const { plan, number } = this.#data;
+    // Where there is an RDMA device, an address of it.
+    const host = (plan.transport === 'rdma' ? process.env.HEDDLE_TEST_RDMA_HOST : undefined) ?? '127.0.0.1';
     const control = await this.#context.listen(
       plan.hasSecondProcess ? 'tcp://127.0.0.1:0' : `shm://soak-control-${number}`,
       {
@@ -55,7 +57,7 @@ class SoakWorker {
       },
     );
     this.#server = await this.#context.listen(
-      plan.transport === 'shm' ? `shm://soak-${number}` : `${plan.transport}://127.0.0.1:0`,
+      plan.transport === 'shm' ? `shm://soak-${number}` : `${plan.transport}://${host}:0`,
       {
         onRequest: (message, connection) => this.#onRequest(message, connection),
         onMessage: (message, connection) => {
