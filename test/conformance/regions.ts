@@ -131,7 +131,7 @@ export function registerRegions(transport: TestedTransport): void {
       const other = await bench.peer();
       await peer.run(({ state }) => void state.buffer.bytes.fill(0));
       const region = await connection.openRegion(handle);
-      const rounds = 500;
+      const rounds = 500 / slowness;
       const counting = other.run(
         async ({ context, state }, { uri, handle, rounds }) => {
           state.connection = await context.connect(uri);
