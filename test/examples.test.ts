@@ -110,6 +110,11 @@ for (const name of services) {
     const help = await runProgram(`dist/examples/${name}/main.js`, ['--help']);
     t.is(help.exitCode, 0);
     t.true(help.stdout.includes(`npm run example -- ${name}`));
+    const misled = await runProgram(`dist/examples/${name}/main.js`, ['--no-such-option']);
+    t.is(misled.exitCode, 1);
+    t.true(misled.stderr.includes("Unknown option '--no-such-option'"), misled.stderr);
+    t.true(misled.stderr.includes(`npm run example -- ${name}`), 'says what it can be told');
+    t.notRegex(misled.stderr, /^ +at /m, 'no stack');
   });
 }
 
@@ -122,7 +127,7 @@ test('examples import heddle as their reader would', (t) => {
           name !== 'heddle' &&
           name !== 'xstate' &&
           !name.startsWith('node:') &&
-          !/^\.(\.\/[\w-]+)?\/[\w-]+\.js$/.test(name),
+          !/^\.(\.(\/[\w-]+)?)?\/[\w-]+\.js$/.test(name),
       ),
       [],
       path,

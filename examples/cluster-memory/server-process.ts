@@ -1,7 +1,10 @@
 import { startMemoryServer } from './start-memory-server.js';
 
 // A memory server in a process of its own: node server-process.js '{"uri":"tcp://127.0.0.1:0", ...}'
-const { server, close } = await startMemoryServer(JSON.parse(process.argv[2]!));
+const { server, close } = await startMemoryServer(JSON.parse(process.argv[2]!)).catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
+});
 process.send?.({ uri: server.uri });
 process.on('message', async (what) => {
   if (what === 'counts') {

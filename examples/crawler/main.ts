@@ -1,43 +1,43 @@
 /** A crawler that is polite and fast: fetchers on all cores, a rate limit and robots.txt for each host, retries with backoff. */
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { createSystem } from 'heddle';
+import { integerOf, runCommand, UsageError } from '../command-line.js';
 import { Crawler, countOutcomes, type Report } from './crawler.js';
 import { Fetcher } from './fetcher.js';
 import { type Site, startSite } from './site.js';
 
-const { values, positionals } = parseArgs({
+const help =
+  'npm run example -- crawler [--rate 100] [--at-once 4] [--pages 1000] [--contexts <threads>] [url ...]\n\n' +
+  'Without a URL it crawls a site that it starts itself on this machine, and checks what it found.';
+const config = {
   allowPositionals: true,
   options: {
     rate: { type: 'string', default: '100' },
     'at-once': { type: 'string', default: '4' },
     pages: { type: 'string', default: '1000' },
     contexts: { type: 'string', default: String(availableParallelism()) },
-    help: { type: 'boolean', default: false },
   },
-});
+} as const;
 
-if (values.help) {
-  console.log(
-    'npm run example -- crawler [--rate 100] [--at-once 4] [--pages 1000] [--contexts <threads>] [url ...]\n\n' +
-      'Without a URL it crawls a site that it starts itself on this machine, and checks what it found.',
-  );
-} else await main();
-
-async function main(): Promise<void> {
+await runCommand(help, config, async ({ values, positionals }) => {
+  for (const url of positionals) if (!URL.canParse(url)) throw new UsageError(`${url} is no URL`);
   const site = positionals.length > 0 ? undefined : await startSite();
   const seeds = site === undefined ? positionals : site.origins.map((origin) => `${origin}/page/1`).concat(site.seed);
-  const contexts = Number(values.contexts);
+  const contexts = integerOf('contexts', values.contexts, 0, 1024);
   const manners = {
-    intervalMs: 1000 / Number(values.rate),
-    maximumInFlight: Number(values['at-once']),
+    intervalMs: 1000 / integerOf('rate', values.rate, 1, 1e6),
+    maximumInFlight: integerOf('at-once', values['at-once'], 1, 1e6),
     maximumAttempts: 3,
     backoffMs: 100,
   };
 
   const system = await createSystem({ name: 'crawler', contexts, signals: ['SIGINT', 'SIGTERM'] });
   const fetchers = await Promise.all(Array.from({ length: Math.max(1, contexts) }, () => system.spawn(Fetcher)));
-  const crawler = system.spawnHere(Crawler, { fetchers, manners, maximumPages: Number(values.pages) });
+  const crawler = system.spawnHere(Crawler, {
+    fetchers,
+    manners,
+    maximumPages: integerOf('pages', values.pages, 1, 1e9),
+  });
 
   const hosts = [...new Set(seeds.map((seed) => new URL(seed).host))];
   console.log(`crawling ${hosts.join(' and ')} with ${fetchers.length} fetchers:`);
@@ -57,16 +57,16 @@ async function main(): Promise<void> {
     `links       ${report.knownLinks} to known pages, ${report.foreignLinks} to other hosts, neither followed`,
   );
   if (site === undefined) return;
-  const problems = check(site, report);
+  const problems = check(site, report, manners.maximumInFlight);
   for (const problem of problems) console.log(`PROBLEM: ${problem}`);
   if (problems.length === 0)
     console.log('\nthe site agrees: every page was found, once, and nothing that is off limits');
   else process.exitCode = 1;
   await site.close();
-}
+});
 
 /** Compares what was found with what the site has. */
-function check(site: Site, { visits }: Report): string[] {
+function check(site: Site, { visits }: Report, maximumInFlight: number): string[] {
   const problems: string[] = [];
   const compare = (outcome: string, expected: readonly string[]) => {
     const found = visits.filter((visit) => visit.outcome === outcome).map(({ url }) => url);
@@ -84,6 +84,6 @@ function check(site: Site, { visits }: Report): string[] {
     const allowed = site.flaky.includes(url) || site.broken.includes(url) ? 3 : 1;
     if (count > allowed) problems.push(`${url} was asked for ${count} times`);
   }
-  if (site.mostAtOnce() > Number(values['at-once'])) problems.push(`${site.mostAtOnce()} requests at once`);
+  if (site.mostAtOnce() > maximumInFlight) problems.push(`${site.mostAtOnce()} requests at once`);
   return problems;
 }

@@ -1,31 +1,24 @@
 /** An HTTP API whose requests fan out to actors on all cores: shards by consistent hash, a pool, scatter and gather. */
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { integerOf, runCommand } from '../command-line.js';
 import { startApi } from './api.js';
 
-const { values } = parseArgs({
+const help = 'npm run example -- http-api [--port 8080] [--host 127.0.0.1] [--contexts <threads>]';
+const config = {
   options: {
     host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '8080' },
     contexts: { type: 'string', default: String(availableParallelism()) },
-    help: { type: 'boolean', default: false },
   },
-});
+} as const;
 
-if (values.help) {
-  console.log('npm run example -- http-api [--port 8080] [--host 127.0.0.1] [--contexts <threads>]');
-} else {
-  try {
-    await main();
-  } catch (error) {
-    console.error(`the API cannot start: ${(error as Error).message}`);
-    process.exitCode = 1;
-  }
-}
-
-async function main(): Promise<void> {
+await runCommand(help, config, async ({ values }) => {
   const { host, port, contexts } = values;
-  const { system, url } = await startApi({ host, port: Number(port), contexts: Number(contexts) });
+  const { system, url } = await startApi({
+    host,
+    port: integerOf('port', port, 0, 65_535),
+    contexts: integerOf('contexts', contexts, 0, 1024),
+  });
   const actors = Object.entries(system.actorCounts).map(([name, count]) => `${count} in ${name}`);
   console.log(`serving at ${url}, by actors: ${actors.join(', ')}`);
   console.log(`
@@ -37,4 +30,4 @@ async function main(): Promise<void> {
 
 end it with Ctrl-C: what is under way is answered first`);
   system.onShutdown('after-contexts', () => console.log('all requests are answered, all threads have ended'));
-}
+});

@@ -1,7 +1,8 @@
 /** A web server with hooks, after RDMA-enabled Apache: heads by HTTP, bodies by RDMA to clients that can take them. */
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import type { parseArgs } from 'node:util';
 import { createNode } from 'heddle';
+import { integerOf, portalOf, runCommand, UsageError } from '../command-line.js';
 import { RdmaClient } from './client.js';
 import { download } from './get.js';
 import { load } from './load.js';
@@ -20,7 +21,7 @@ load   asks for a URL again and again, and says how fast it was answered
 --mode server-writes (into the client's memory) or client-reads (from the server's)
 `;
 
-const { values, positionals } = parseArgs({
+const config = {
   allowPositionals: true,
   options: {
     port: { type: 'string', default: '8081' },
@@ -32,29 +33,31 @@ const { values, positionals } = parseArgs({
     mode: { type: 'string', default: 'server-writes' },
     requests: { type: 'string', default: '1000' },
     connections: { type: 'string', default: '4' },
-    help: { type: 'boolean', default: false },
   },
-});
-const [command = 'serve', argument] = positionals;
-const mode = values.mode as TransferMode;
+} as const;
+
+type Values = ReturnType<typeof parseArgs<typeof config>>['values'];
 
 function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
-async function serve(): Promise<void> {
+async function serve(given: string | undefined, values: Values): Promise<void> {
   // Seen from dist/examples/rdma-httpd/, where this file runs.
   const ownModules = fileURLToPath(new URL('../../../node_modules/', import.meta.url));
-  const folder = (command === 'serve' ? argument : command) ?? ownModules;
+  const folder = given ?? ownModules;
   const { host } = values;
-  const httpd = await Httpd.start({ folder, host, port: Number(values.port), workers: Number(values.workers) });
+  const port = integerOf('port', values.port, 0, 65_535);
+  const workers = integerOf('workers', values.workers, 1, 256);
+  const httpd = await Httpd.start({ folder, host, port, workers });
   console.log(`serving ${folder} at http://${host}:${httpd.port}/`);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void httpd.close());
 }
 
-async function get(url: URL): Promise<void> {
+async function get(url: URL, values: Values): Promise<void> {
+  const mode = modeOf(values);
   await using node = createNode();
-  await using client = await RdmaClient.open(node.context, { portal: values.by, mode });
+  await using client = await RdmaClient.open(node.context, { portal: portalOf(values.by, ['tcp', 'rdma']), mode });
   let files = 0;
   let bytes = 0;
   let byRdma = 0;
@@ -70,11 +73,17 @@ async function get(url: URL): Promise<void> {
   );
 }
 
-async function measure(url: URL): Promise<void> {
+async function measure(url: URL, values: Values): Promise<void> {
+  const mode = modeOf(values);
   await using node = createNode();
-  const requests = Number(values.requests);
-  const connections = Number(values.connections);
-  const result = await load(node.context, url, { portal: values.by, mode, requests, connections });
+  const requests = integerOf('requests', values.requests, 1, 1e9);
+  const connections = integerOf('connections', values.connections, 1, 1000);
+  const result = await load(node.context, url, {
+    portal: portalOf(values.by, ['tcp', 'rdma']),
+    mode,
+    requests,
+    connections,
+  });
   console.log(
     `${requests} requests over ${connections} connections: ${(requests / result.seconds).toFixed(0)} a second, ` +
       `${mebibytes(result.bytes / result.seconds)} a second; median ${result.medianMs.toFixed(2)} ms, ` +
@@ -83,10 +92,16 @@ async function measure(url: URL): Promise<void> {
   if (result.failures > 0) process.exitCode = 1;
 }
 
-if (values.help) console.log(help);
-else if (mode !== 'server-writes' && mode !== 'client-reads') throw new Error(`--mode=${mode}: see --help`);
-else if (command === 'get' || command === 'load') {
-  if (argument === undefined) throw new Error(`${command} needs a URL: see --help`);
-  const url = new URL(argument);
-  await (command === 'get' ? get(url) : measure(url));
-} else await serve();
+function modeOf({ mode }: Values): TransferMode {
+  if (mode === 'server-writes' || mode === 'client-reads') return mode;
+  throw new UsageError(`--mode=${mode}: server-writes or client-reads is wanted`);
+}
+
+await runCommand(help, config, async ({ values, positionals }) => {
+  const [command = 'serve', argument] = positionals;
+  if (command === 'get' || command === 'load') {
+    if (argument === undefined || !URL.canParse(argument)) throw new UsageError(`${command} needs a URL`);
+    const url = new URL(argument);
+    await (command === 'get' ? get(url, values) : measure(url, values));
+  } else await serve(command === 'serve' ? argument : command, values);
+});
