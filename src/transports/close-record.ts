@@ -17,8 +17,6 @@ const fixedBytes = 16;
 /** Longer codes and messages are cut. */
 const maximumCodeBytes = 64;
 const maximumMessageBytes = 1024;
-/** The largest close record: every link's frames hold it. */
-export const maximumCloseRecordBytes = fixedBytes + maximumCodeBytes + maximumMessageBytes;
 
 /** Bytes of the record that carries `error`. */
 export function encodeCloseRecord(error: HeddleError | undefined): Buffer {

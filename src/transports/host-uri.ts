@@ -74,6 +74,26 @@ export function reachableHost(host: string): string {
   return found?.address ?? (host === '::' ? '::1' : '127.0.0.1');
 }
 
+/** Why a transport cannot listen at `address`, where the system said `cause`; `isInUse` when that is because another does. */
+export function listenError(
+  scheme: string,
+  { host, port }: HostAddress,
+  cause: Error,
+  isInUse: boolean,
+  facts: Readonly<Record<string, unknown>>,
+): HeddleError {
+  const uri = formatHostUri(scheme, host, port);
+  const details = { uri, ...facts };
+  if (isInUse) {
+    const message = `another program or portal listens at ${uri}: choose another port, or 0 for any that is free`;
+    return new HeddleError('ERR_HEDDLE_ADDRESS_IN_USE', message, { cause, details });
+  }
+  const message =
+    `cannot listen at ${uri}: ${cause.message}; the host must be an address of this machine, ` +
+    'and ports below 1024 may need rights';
+  return new HeddleError('ERR_HEDDLE_INVALID_URI', message, { cause, details });
+}
+
 function invalidUri(uri: string, advice: string): HeddleError {
   return new HeddleError('ERR_HEDDLE_INVALID_URI', `${advice}; uri=${JSON.stringify(String(uri))}`, {
     details: { uri },

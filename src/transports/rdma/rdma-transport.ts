@@ -6,7 +6,14 @@ import { frameHeaderBytes, framePayloadBytes, maximumFrameRecordBytes } from '..
 import { FrameBufferPool } from '../frame-buffer.js';
 import { minimumFramePayloadBytes } from '../frame-writer.js';
 import { connectingSide, type Hello, helloBytes, listeningSide } from '../hello.js';
-import { formatHostPort, formatHostUri, type HostAddress, parseHostUri, reachableHost } from '../host-uri.js';
+import {
+  formatHostPort,
+  formatHostUri,
+  type HostAddress,
+  listenError,
+  parseHostUri,
+  reachableHost,
+} from '../host-uri.js';
 import type { Portal, Transport, TransportHost, TransportOptions } from '../transport.js';
 import type { RdmaOneSided } from './one-sided.js';
 import { RdmaGreeting, writeHello } from './rdma-greeting.js';
@@ -85,7 +92,8 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
     try {
       opened = worker.native.listen(host, address.port);
     } catch (cause) {
-      throw listenError(address, cause as Error & { status?: number });
+      const { status } = cause as { status?: number };
+      throw listenError('rdma', address, cause as Error, status === ucxStatus.busy, { ucxStatus: status });
     }
     const { id } = opened;
     const portal: RdmaPortal = {
@@ -393,17 +401,4 @@ async function resolve(address: HostAddress, uri: string): Promise<string> {
     const message = `the host of ${uri} has no address: ${(cause as Error).message}`;
     throw new HeddleError('ERR_HEDDLE_REFUSED', message, { cause, details: { uri } });
   }
-}
-
-function listenError(address: HostAddress, cause: Error & { status?: number }): HeddleError {
-  const uri = formatHostUri('rdma', address.host, address.port);
-  const details = { uri, ucxStatus: cause.status };
-  if (cause.status === ucxStatus.busy) {
-    const message = `another program or portal listens at ${uri}: choose another port, or 0 for any that is free`;
-    return new HeddleError('ERR_HEDDLE_ADDRESS_IN_USE', message, { cause, details });
-  }
-  const message =
-    `cannot listen at ${uri}: ${cause.message}; the host must be an address of this machine, ` +
-    'and ports below 1024 may need rights';
-  return new HeddleError('ERR_HEDDLE_INVALID_URI', message, { cause, details });
 }

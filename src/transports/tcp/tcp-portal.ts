@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import { type Hello, listeningSide } from '../hello.js';
-import { formatHostUri, type HostAddress, reachableHost } from '../host-uri.js';
+import { formatHostUri, type HostAddress, listenError, reachableHost } from '../host-uri.js';
 import type { Portal, TransportHost, TransportOptions } from '../transport.js';
 import { greet } from './tcp-greeting.js';
 
@@ -76,7 +76,9 @@ export class TcpPortal implements Portal {
       server = tls.createServer({ ...options.tls, handshakeTimeout: options.connectTimeoutMs });
     }
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => reject(listenError(address, cause)));
+      server.once('error', (cause: NodeJS.ErrnoException) => {
+        reject(listenError('tcp', address, cause, cause.code === 'EADDRINUSE', { systemCode: cause.code }));
+      });
       server.listen({ port: address.port, host: address.host === '*' ? undefined : address.host }, () => {
         server.removeAllListeners('error');
         resolve();
@@ -128,16 +130,3 @@ export class TcpPortal implements Portal {
 }
 
 function ignore(): void {}
-
-function listenError(address: HostAddress, cause: Error & { code?: string }): HeddleError {
-  const uri = formatHostUri('tcp', address.host, address.port);
-  const details = { uri, systemCode: cause.code };
-  if (cause.code === 'EADDRINUSE') {
-    const message = `another program or portal listens at ${uri}: choose another port, or 0 for any that is free`;
-    return new HeddleError('ERR_HEDDLE_ADDRESS_IN_USE', message, { cause, details });
-  }
-  const message =
-    `cannot listen at ${uri}: ${cause.message}; the host must be an address of this machine, ` +
-    'and ports below 1024 may need rights';
-  return new HeddleError('ERR_HEDDLE_INVALID_URI', message, { cause, details });
-}
