@@ -29,6 +29,7 @@ export class Httpd implements AsyncDisposable {
   readonly #ownsNode: boolean;
   readonly #name = `httpd-${++servers}`;
   readonly #workers = new Set<{ stop(): Promise<unknown>; terminate(): Promise<unknown> }>();
+  readonly #replacements = new Set<Promise<void>>();
   #started = 0;
   #closing: Promise<void> | undefined;
 
@@ -75,6 +76,7 @@ export class Httpd implements AsyncDisposable {
 
   async #close(timeoutMs: number): Promise<void> {
     await this.#front.close(timeoutMs);
+    await Promise.all(this.#replacements);
     await Promise.all([...this.#workers].map((worker) => worker.stop()));
     if (this.#ownsNode) await this.node.close();
   }
@@ -94,8 +96,11 @@ export class Httpd implements AsyncDisposable {
   #onWorkerGone(handle: { stop(): Promise<unknown>; terminate(): Promise<unknown> }): void {
     this.#workers.delete(handle);
     if (this.#closing !== undefined || this.#started > maximumReplacements) return;
-    this.#startWorker().catch((error: unknown) => {
-      process.emitWarning(`a worker could not be replaced: ${String(error)}`, 'RdmaHttpdWarning');
-    });
+    const replacement = this.#startWorker()
+      .catch((error: unknown) => {
+        process.emitWarning(`a worker could not be replaced: ${String(error)}`, 'RdmaHttpdWarning');
+      })
+      .finally(() => this.#replacements.delete(replacement));
+    this.#replacements.add(replacement);
   }
 }

@@ -188,6 +188,19 @@ test.serial('when the worker dies, clients learn of it, and another takes its pl
   t.is(client.sessions, 1);
 });
 
+test.serial('a server that closes while a worker is replaced leaves none behind', async (t) => {
+  const { httpd } = await setUp(t, files);
+  const { node } = httpd;
+  await httpd.workers[0]!.terminate();
+  // The front has heard of it: another one is being started.
+  while (httpd.workers.length > 0) await new Promise(setImmediate);
+  await httpd.close();
+  t.deepEqual(
+    node.contexts.map(({ name }) => name),
+    [],
+  );
+});
+
 test.serial('a server that closes lets the answer that is under way end', async (t) => {
   const content = patternOf(1, 20 * slotBytes);
   const { url, httpd, client: open } = await setUp(t, { 'a.bin': content });
