@@ -1,5 +1,5 @@
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
-import { formatGoal, formatNumber, formatOutcome, formatQuantity } from './format.js';
+import { cellsOf } from './format.js';
 import { judge, type Result } from './result.js';
 
 /** What the figures were measured on, without anything that names the machine. */
@@ -20,14 +20,7 @@ function formatRows(results: readonly Result[]): string {
     row([
       result.id,
       result.metric,
-      formatQuantity(result.ours, result.unit),
-      result.peerName,
-      formatQuantity(result.peer, result.unit),
-      formatOutcome(result),
-      result.spread === null ? '-' : formatNumber(result.spread),
-      formatGoal(result.goal, 'target'),
-      formatGoal(result.goal, 'aim'),
-      String(result.runs),
+      ...cellsOf(result),
       // A failure's text may name this machine's paths.
       result.failed ? 'a side failed' : (result.note ?? judge(result)),
     ]),

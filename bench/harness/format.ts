@@ -41,10 +41,9 @@ const headings = ['id', 'heddle', 'peer', '', 'ratio', 'IQR', 'target', 'aim', '
 /** Numbers are aligned on the right, names on the left. */
 const rightAligned = [false, true, false, true, true, true, true, true, true, false];
 
-/** A table for the terminal, each row with what is missing. */
-export function formatTable(results: readonly Result[]): string {
-  const rows = results.map((result) => [
-    result.id,
+/** What every table says of a result: both sides, the ratio and its spread, what is wanted, and in how many runs. */
+export function cellsOf(result: Result): string[] {
+  return [
     formatQuantity(result.ours, result.unit),
     result.peerName,
     formatQuantity(result.peer, result.unit),
@@ -53,6 +52,14 @@ export function formatTable(results: readonly Result[]): string {
     formatGoal(result.goal, 'target'),
     formatGoal(result.goal, 'aim'),
     String(result.runs),
+  ];
+}
+
+/** A table for the terminal, each row with what is missing. */
+export function formatTable(results: readonly Result[]): string {
+  const rows = results.map((result) => [
+    result.id,
+    ...cellsOf(result),
     // A failure's stack is told when it happens; the table keeps to one line.
     result.note?.split('\n', 1)[0] ?? judge(result),
   ]);

@@ -41,6 +41,12 @@ export function header(path: string, debianPackage: string): Requirement {
   };
 }
 
+/** The native part of rdma://. */
+export const nativeRdma: Requirement = {
+  name: 'the native part of rdma:// (npm run build:native)',
+  isThere: () => existsSync(join(benchFolder, '../native/build/Release/heddle_rdma.node')),
+};
+
 /** The full path of a program, or undefined when it is not on the PATH. */
 export function findProgram(command: string): string | undefined {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {

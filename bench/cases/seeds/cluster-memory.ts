@@ -1,16 +1,12 @@
 /** examples/cluster-memory beside Redis and a file: the time that one page of 4 KiB takes. */
-import { existsSync } from 'node:fs';
 import { type Benchmark, ratioGoal, type Side } from '../../harness/benchmark.js';
 import type { PagingOptions } from '../../harness/paging.js';
 import { processSide } from '../../harness/process-side.js';
+import { nativeRdma } from '../../harness/requirement.js';
 import { redisRequirement } from '../../peers/redis-server.js';
 
 type Transport = 'shm' | 'tcp' | 'rdma';
 
-const native = {
-  name: 'the native part of rdma:// (npm run build:native)',
-  isThere: () => existsSync(new URL('../../../../native/build/Release/heddle_rdma.node', import.meta.url)),
-};
 const where: Record<Transport, string> = {
   shm: 'another thread',
   tcp: 'another process, by TCP',
@@ -21,7 +17,7 @@ const rounds = { full: 7, quick: 3 };
 
 function ours(name: string, transport: Transport, options: PagingOptions): Side {
   const module = new URL('../../ours/cluster-memory.js', import.meta.url);
-  const needs = transport === 'rdma' ? [native] : [];
+  const needs = transport === 'rdma' ? [nativeRdma] : [];
   return processSide({ name, module, options: { ...options, transport }, needs });
 }
 

@@ -1,20 +1,14 @@
 /** examples/rdma-httpd: bodies by RDMA beside bodies by plain HTTP, in bytes a second and in CPU time of the server. */
-import { existsSync } from 'node:fs';
 import type { Benchmark, Side } from '../../harness/benchmark.js';
 import { processSide } from '../../harness/process-side.js';
-import type { Requirement } from '../../harness/requirement.js';
+import { nativeRdma } from '../../harness/requirement.js';
 import type { RdmaHttpdOptions } from '../../ours/rdma-httpd.js';
 
 const load = { fileBytes: 16 * 1024 * 1024, connections: 2 };
 
-const native: Requirement = {
-  name: 'the native part of rdma:// (npm run build:native)',
-  isThere: () => existsSync(new URL('../../../../native/build/Release/heddle_rdma.node', import.meta.url)),
-};
-
 function side(name: string, options: Omit<RdmaHttpdOptions, 'fileBytes' | 'connections'>): Side {
   const module = new URL('../../ours/rdma-httpd.js', import.meta.url);
-  const needs = options.by === 'rdma' ? [native] : [];
+  const needs = options.by === 'rdma' ? [nativeRdma] : [];
   return processSide({ name, module, options: { ...load, ...options }, needs });
 }
 
