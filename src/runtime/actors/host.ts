@@ -40,6 +40,8 @@ import { describeError } from './wire-error.js';
 
 /** Messages that an actor handles before the next one has its turn. */
 const batchMessages = 128;
+/** Messages after which what they have sent is published, so that other contexts can work on it meanwhile. */
+const publishEvery = 16;
 /** Messages between two looks at the clock. */
 const clockEvery = 64;
 /** How long the actors may run before the context's links are polled again, in µs. */
@@ -163,9 +165,16 @@ export class ActorHost {
     // By the machine's clock: under one that stands still a turn would never end.
     const deadlineMicros = systemClock.nowMicros() + turnBudgetMicros;
     let sinceClock = 0;
+    let sincePublish = 0;
     for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) {
-      sinceClock += cell.run(batchMessages);
+      const handled = cell.run(batchMessages);
+      sinceClock += handled;
+      sincePublish += handled;
       if (this.mustYield) break;
+      if (sincePublish >= publishEvery) {
+        sincePublish = 0;
+        this.context.publishEarly();
+      }
       if (sinceClock >= clockEvery) {
         sinceClock = 0;
         if (systemClock.nowMicros() >= deadlineMicros) break;

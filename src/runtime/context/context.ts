@@ -287,6 +287,11 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     this.#dutyCycle.endTurnSoon();
   }
 
+  /** @internal Makes visible what was sent so far, in a turn that has more to do. */
+  publishEarly(): void {
+    this.#dutyCycle.publishEarly();
+  }
+
   /** @internal Adds someone to ask whether something is under way that keeps the process from exiting by itself. */
   addOutstandingWork(probe: () => boolean): void {
     this.#outstandingWork.push(probe);

@@ -46,6 +46,11 @@ const leastPollingMicros = 4;
 /** After so many short sleeps a context that does not poll tries it again; the number doubles while that fails. */
 const firstProbeAfterSleeps = 16;
 const lastProbeAfterSleeps = 256;
+/** How often one turn goes on behind the reactions of promises that it settled: a clock may stand still, in a test. */
+const maximumContinuations = 1000;
+/** Microtasks that the turn leaves to a chain of reactions that has not led to anything to do yet, before it ends. */
+const reactionHops = 3;
+const settled = Promise.resolve();
 /** A sleep that a peer ended within this time was short: polling might have spared the doorbell's latency. */
 const quickWakeMicros = 200;
 
@@ -63,6 +68,7 @@ export class DutyCycle {
   readonly #statistics: StatisticsBlock;
   readonly #turnWork: TurnWork[] = [];
   readonly #turn = () => this.#runScheduledTurn();
+  readonly #continuation = () => this.#continueTurn();
   readonly #publishAfterMicrotasks = () => process.nextTick(this.#publishNow);
   readonly #publishNow = () => {
     this.#publishRequested = false;
@@ -71,6 +77,11 @@ export class DutyCycle {
   readonly #sleepWaiters = new Set<() => void>();
   #immediate: NodeJS.Immediate | undefined;
   #turnDepth = 0;
+  #turnStartedMicros = 0;
+  #turnWorked = false;
+  #continuations = 0;
+  /** Continuations in a row in which there was nothing to do. */
+  #emptyContinuations = 0;
   #endSoon = false;
   #publishRequested = false;
   #isAsleep = false;
@@ -131,7 +142,7 @@ export class DutyCycle {
   /** Ends the context's sleep, or keeps it from falling asleep: something is about to come. */
   wake(): void {
     if (this.#isStopped) return;
-    for (const wake of [...this.#sleepWaiters]) wake();
+    if (this.#sleepWaiters.size > 0) for (const wake of [...this.#sleepWaiters]) wake();
     if (this.options.manualPolling || !this.#isAsleep) return;
     this.#endSleep();
     this.#schedule();
@@ -161,6 +172,11 @@ export class DutyCycle {
   /** The turn that runs should end as soon as it can: a promise was settled whose reactions wait for that. */
   endTurnSoon(): void {
     this.#endSoon = true;
+  }
+
+  /** In a turn that has more to do: peers that wait can begin with what was sent so far. */
+  publishEarly(): void {
+    this.#work.publish();
   }
 
   /** Sees to it that what was placed is published: at the end of the turn, or after the microtasks of this callback. */
@@ -260,20 +276,47 @@ export class DutyCycle {
   #runScheduledTurn(): void {
     this.#immediate = undefined;
     if (this.#isStopped) return;
+    this.#turnStartedMicros = this.#work.clock.nowMicros();
+    this.#turnWorked = false;
+    this.#continuations = 0;
+    this.#runTurn(false);
+  }
+
+  /** A microtask behind the reactions that the turn was interrupted for. */
+  #continueTurn(): void {
+    // What ran in between may have ended the context, or begun another turn: that one goes on, and ends.
+    if (this.#isStopped || this.#turnDepth > 0 || this.#isAsleep || this.#immediate !== undefined) return;
+    this.#runTurn(true);
+  }
+
+  #runTurn(isContinued: boolean): void {
     const { clock } = this.#work;
-    const startedMicros = clock.nowMicros();
+    const startedMicros = this.#turnStartedMicros;
     const { turnBudgetMicros } = this.options;
     this.#endSoon = false;
     this.#turnDepth = 1;
-    let worked = false;
     let emptyPolls = 0;
+    let goesOn = false;
+    let hasBegun = !isContinued;
     try {
       for (;;) {
-        if (this.#pollOnce() > 0 || this.#hasTurnWork) {
-          worked = true;
+        const isIdle = this.#pollOnce() === 0 && !this.#hasTurnWork;
+        if (!isIdle) {
+          this.#turnWorked = true;
+          hasBegun = true;
           emptyPolls = 0;
           this.#comesByCallback = false;
-          if (this.#endSoon || this.#isStopped || clock.nowMicros() - startedMicros >= turnBudgetMicros) break;
+        }
+        if (this.#endSoon) {
+          this.#emptyContinuations = 0;
+          goesOn = clock.nowMicros() - startedMicros < turnBudgetMicros;
+          break;
+        }
+        if (!isIdle) {
+          if (this.#isStopped || clock.nowMicros() - startedMicros >= turnBudgetMicros) break;
+        } else if (!hasBegun) {
+          goesOn = ++this.#emptyContinuations < reactionHops;
+          break;
         } else {
           emptyPolls++;
           if (this.#adaptedMicros === 0 || this.#comesByCallback) break;
@@ -284,7 +327,11 @@ export class DutyCycle {
       }
     } finally {
       this.#turnDepth = 0;
-      this.#finishTurn(worked, startedMicros);
+      if (goesOn && !this.#isStopped && this.#continuations < maximumContinuations) {
+        this.#continuations++;
+        // A turn of the event loop would let the reactions run as well, and costs as much as several messages.
+        settled.then(this.#continuation);
+      } else this.#finishTurn(this.#turnWorked, startedMicros);
     }
   }
 
