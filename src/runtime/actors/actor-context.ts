@@ -147,7 +147,7 @@ export class ActorContext {
   stop(ref: AnyActorRef = this.self): Promise<void> {
     if (ref === (this.#cell.ref as AnyActorRef)) {
       // Not waited for: the handler that would wait is what the stop waits for.
-      queueMicrotask(() => this.#cell.stop('stopped'));
+      this.#cell.stopSoon();
       return Promise.resolve();
     }
     return this.#cell.host.stop(ref as Ref);
@@ -188,7 +188,7 @@ export class ActorContext {
   subscribe(name: string, message: string): void {
     requireText('message', message);
     const cell = this.#cell;
-    cell.host.registry.subscribe(name, (ref) => void cell.tell(message, ref), cell);
+    cell.host.registry.subscribe(name, (ref) => void cell.ref.tell(message, ref), cell);
   }
 
   /** The group of that name. */

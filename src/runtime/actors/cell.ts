@@ -3,6 +3,7 @@ import { isThenable } from '../message/thenable.js';
 import { ActorContext } from './actor-context.js';
 import { actorStopped, notHandling } from './actor-errors.js';
 import { releasePayload, releaseWhole, replyWith } from './buffers.js';
+import { Child } from './children.js';
 import type { ActorSpecification, AnyDefinition, Handler, Handlers } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';
 import { callOnStop, Endings } from './endings.js';
@@ -16,7 +17,7 @@ import { Ref } from './ref.js';
 import { unwrapReliable } from './reliable/consume.js';
 import type { Consumers } from './reliable/consumer-machine.js';
 import { reliableName } from './reliable/protocol.js';
-import { callReceive, callSignalHandler, signals } from './signals.js';
+import { callReceive, callSignalHandler } from './signals.js';
 import { type Directive, supervisionWith } from './supervision.js';
 import { Timers } from './timers.js';
 import type { TerminationReason } from './types.js';
@@ -32,11 +33,12 @@ type Specification = ActorSpecification<unknown, unknown, Handlers<unknown>>;
  * One actor: its state, its mailbox, and its life. Handlers run in the turn of its context, a batch of messages at a
  * time, one message at a time unless the actor is reentrant.
  */
-export class Cell {
+export class Cell extends Child {
   readonly host: ActorHost;
   readonly definition: AnyDefinition;
   readonly ref: Ref;
   readonly parent: Parent;
+  readonly args: unknown;
   status: CellStatus = 'starting';
   /** Whether the host's run queue holds the cell. */
   isScheduled = false;
@@ -48,7 +50,6 @@ export class Cell {
   readonly inbox: Inbox;
   readonly #specification: Specification;
   readonly #handlers: Handlers<unknown>;
-  readonly #args: unknown;
   readonly #isReentrant: boolean;
   #state: unknown;
   #context: ActorContext | undefined;
@@ -57,6 +58,7 @@ export class Cell {
   #taken: Mailbox | undefined;
   #isHandling = false;
   #wasStashed = false;
+  #stopsNext = false;
   #onStarted: ((error: unknown) => void) | undefined;
   #underWay: UnderWay | undefined;
   #backoff: Timer | undefined;
@@ -72,12 +74,13 @@ export class Cell {
     slot: number,
     generation: number,
   ) {
+    super();
     this.host = host;
     this.definition = definition;
     this.parent = parent;
     this.#specification = definition.specification as Specification;
     this.#handlers = definition.handlers;
-    this.#args = args;
+    this.args = args;
     this.#isReentrant = this.#specification.isReentrant === true;
     this.ref = new Ref(host, host.place, slot, generation, definition.name, this);
     this.inbox = new Inbox(host, this.ref, mailboxOptionsWith(this.#specification.mailbox));
@@ -119,10 +122,6 @@ export class Cell {
   }
 
   // ---- the way in
-
-  tell(name: string, payload: unknown): boolean {
-    return this.deliver(name, payload, undefined, this.inbox.settings.capacity);
-  }
 
   /** Takes a message in, unless `limit` wait already. False when the sender should slow down. */
   deliver(name: string, payload: unknown, origin: Origin | undefined, limit: number): boolean {
@@ -168,6 +167,7 @@ export class Cell {
       if (taken === undefined) break;
       handled++;
       this.#handle(taken);
+      if (this.#stopsNext) this.stop('stopped');
       if (this.host.mustYield) break;
     }
     inbox.announceRoom();
@@ -190,8 +190,7 @@ export class Cell {
       return;
     }
     this.lastName = name;
-    const timers = this.#timers;
-    if (timers !== undefined) timers.onMessage();
+    this.#timers?.onMessage();
     const handler = this.#handlers[name];
     if (handler === undefined && name === reliableName) {
       if (unwrapReliable(this, taken)) this.#handle(taken);
@@ -262,10 +261,6 @@ export class Cell {
   }
 
   #handleSignal(name: symbol, payload: unknown): void {
-    if (name === signals.stop) {
-      this.stop('stopped');
-      return;
-    }
     try {
       const result = callSignalHandler(this.#specification, name, this.#state, payload, this.context);
       if (isThenable(result)) this.#follow(result, undefined);
@@ -304,29 +299,27 @@ export class Cell {
   start(onStarted?: (error: unknown) => void): void {
     this.status = 'starting';
     this.#onStarted = onStarted;
-    const incarnation = this.#incarnation;
     let state: unknown;
     const outer = this.host.current;
     this.host.current = this;
     try {
-      state = this.#specification.state(this.#args, this.context);
+      state = this.#specification.state(this.args, this.context);
     } catch (error) {
       this.#setupFailed(error);
       return;
     } finally {
       this.host.current = outer;
     }
-    if (!isThenable(state)) {
-      this.#started(state);
-      return;
-    }
+    if (isThenable(state)) this.#awaitState(state);
+    else this.#started(state);
+  }
+
+  #awaitState(state: PromiseLike<unknown>): void {
+    const incarnation = this.#incarnation;
+    const isAwaited = () => incarnation === this.#incarnation && this.status === 'starting';
     state.then(
-      (value) => {
-        if (incarnation === this.#incarnation && this.status === 'starting') this.#started(value);
-      },
-      (error: unknown) => {
-        if (incarnation === this.#incarnation && this.status === 'starting') this.#setupFailed(error);
-      },
+      (value) => isAwaited() && this.#started(value),
+      (error: unknown) => isAwaited() && this.#setupFailed(error),
     );
     this.host.endTurnSoon();
   }
@@ -386,6 +379,7 @@ export class Cell {
     this.#underWay?.forget();
     this.consumers?.restart();
     const incarnation = this.#incarnation;
+    this.#endState();
     this.#wind('restarted', () => {
       if (this.isGone || incarnation !== this.#incarnation) return;
       this.unstashAll();
@@ -394,31 +388,44 @@ export class Cell {
     });
   }
 
+  /** Stops when the message at hand has been handled; in the next microtask where none is. */
+  stopSoon(): void {
+    if (this.#isHandling) this.#stopsNext = true;
+    else queueMicrotask(() => this.stop('stopped'));
+  }
+
   /** Stops after the message at hand: children first. What waits becomes dead letters. */
   stop(reason: 'stopped' | 'failed'): void {
     if (this.isGone) return;
+    this.#stopsNext = false;
     const wasRunning = this.status === 'running';
     this.status = 'stopping';
     this.#backoff?.cancel();
     this.#onStarted?.(actorStopped(String(this.ref)));
     this.#onStarted = undefined;
-    const wind = () => {
-      this.#incarnation++;
-      this.#wind(reason, () => this.#terminate(reason));
-      this.#underWay?.abandon(actorStopped(String(this.ref)));
-    };
-    const underWay = this.#underWay;
-    if (underWay === undefined || underWay.count === 0 || !wasRunning) wind();
-    else underWay.wait(this.host.clock, this.#specification.stopTimeoutMs, wind);
+    if (!wasRunning || this.pendingHandlers === 0) this.#stopNow(reason);
+    else this.#underWay?.wait(this.host.clock, this.#specification.stopTimeoutMs, () => this.#stopNow(reason));
   }
 
-  /** Ends what the state has begun: timers, watches, children, and its own `onStop`; then calls `next`. */
-  #wind(reason: 'stopped' | 'restarted' | 'failed', next: () => void): void {
+  #stopNow(reason: 'stopped' | 'failed'): void {
+    this.#incarnation++;
+    if (this.#endState()) this.#terminate(reason);
+    else this.#wind(reason, () => this.#terminate(reason));
+    this.#underWay?.abandon(actorStopped(String(this.ref)));
+  }
+
+  /** Ends what the state has begun: timers, watches. True when that is all, and neither children nor `onStop` are left. */
+  #endState(): boolean {
     this.#timers?.cancelAll();
     this.#timers = undefined;
     this.#endings?.run();
     this.host.watches.dropOwner(this);
     this.host.registry.dropOwner(this);
+    return this.#specification.onStop === undefined && (this.#family === undefined || this.#family.size === 0);
+  }
+
+  /** Ends the rest of the state: its children, and then its own `onStop`; then calls `next`. */
+  #wind(reason: 'stopped' | 'restarted' | 'failed', next: () => void): void {
     const state = this.#state;
     const runOnStop = () => {
       this.#state = undefined;
@@ -432,6 +439,7 @@ export class Cell {
   #terminate(reason: TerminationReason): void {
     if (this.status === 'stopped') return;
     this.status = 'stopped';
+    this.#state = undefined;
     this.#timers?.cancelAll();
     this.host.watches.dropOwner(this);
     this.inbox.refuseAll();

@@ -1,4 +1,5 @@
 import type { Cell } from './cell.js';
+import { type Child, Children, RemoteChild } from './children.js';
 import type { AnyDefinition } from './definition.js';
 import type { ActorHost } from './host.js';
 import { hostSlot } from './peer.js';
@@ -13,15 +14,6 @@ export interface Parent {
   readonly generation: number;
 }
 
-/** An actor, as its supervisor knows it: enough to make it again. */
-export interface Child {
-  readonly ref: Ref;
-  readonly definition: AnyDefinition;
-  readonly args: unknown;
-  /** When it was restarted, of late: in µs. */
-  restarts: number[] | undefined;
-}
-
 /** How long stopping the children may take before their parent goes on without them. */
 const stopTimeoutMs = 10_000;
 
@@ -33,8 +25,9 @@ export class Family {
   readonly owner: Cell | undefined;
   /** What all children of this context have as their parent. */
   readonly asParent: Parent;
-  /** By cell, or by address for those in other contexts. */
-  readonly #children = new Map<unknown, Child>();
+  readonly #children = new Children();
+  /** By address: those in other contexts. */
+  #remote: Map<string, Child> | undefined;
   #waitForEmpty: (() => void) | undefined;
 
   constructor(host: ActorHost, settings: SupervisionSettings, owner: Cell | undefined) {
@@ -50,19 +43,44 @@ export class Family {
   }
 
   refs(): Ref[] {
-    return [...this.#children.values()].map((child) => child.ref);
+    return this.#children.all().map((child) => child.ref);
   }
 
-  add(ref: Ref, definition: AnyDefinition, args: unknown): void {
-    this.#children.set(keyOf(ref), { ref, definition, args, restarts: undefined });
-    if (ref.cell === undefined) this.#host.remoteFamilies.add(this);
+  /** A child of this context. */
+  add(cell: Cell): void {
+    this.#children.add(cell);
+  }
+
+  /** A child in another context; one that is made again there is known already. */
+  addRemote(ref: Ref, definition: AnyDefinition, args: unknown): void {
+    const key = keyOf(ref);
+    this.#remote ??= new Map();
+    if (this.#remote.has(key)) return;
+    const child = new RemoteChild(ref, definition, args);
+    this.#remote.set(key, child);
+    this.#children.add(child);
+    this.#host.remoteFamilies.add(this);
   }
 
   /** A child has gone. */
-  remove(key: unknown): void {
-    if (!this.#children.delete(key) || this.#children.size > 0) return;
+  remove(key: ChildKey): void {
+    const child = this.#childOf(key);
+    if (child === undefined || !this.#children.remove(child)) return;
+    if (typeof key === 'string') this.#remote?.delete(key);
+    if (this.#children.size > 0) return;
     this.#host.remoteFamilies.delete(this);
     this.#waitForEmpty?.();
+  }
+
+  #childOf(key: ChildKey): Child | undefined {
+    return typeof key === 'string' ? this.#remote?.get(key) : key;
+  }
+
+  /** Nothing is waited for any more of those that are left. */
+  #abandonAll(): void {
+    for (const child of this.#children.all()) this.#children.remove(child);
+    this.#remote = undefined;
+    this.#host.remoteFamilies.delete(this);
   }
 
   /** Stops all children, the youngest first; resolves when they have gone, or refuse to for ten seconds. */
@@ -70,21 +88,20 @@ export class Family {
     if (this.#children.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#host.clock.setTimer(stopTimeoutMs, () => {
-        this.#children.clear();
-        this.#host.remoteFamilies.delete(this);
+        this.#abandonAll();
         resolve();
       });
       this.#waitForEmpty = () => {
         timer.cancel();
         resolve();
       };
-      for (const { ref } of [...this.#children.values()].reverse()) this.#direct(ref, 'stop', 0, true);
+      for (const { ref } of this.#children.all().reverse()) this.#direct(ref, 'stop', 0, true);
     });
     this.#waitForEmpty = undefined;
   }
 
   /** A child failed, and stands still until it is told what to do. */
-  onFailed(key: unknown, error: unknown): void {
+  onFailed(key: ChildKey, error: unknown): void {
     this.#decide(key, error, (child, directive, delayMs) => this.#direct(child.ref, directive, delayMs));
   }
 
@@ -92,8 +109,8 @@ export class Family {
   restoreAt(place: number, error: unknown): Promise<unknown>[] {
     const restored: Promise<unknown>[] = [];
     const done = new Set<Child>();
-    for (const [key, child] of [...this.#children]) {
-      if (child.ref.place !== place || child.ref.cell !== undefined || done.has(child)) continue;
+    for (const [key, child] of [...(this.#remote ?? [])]) {
+      if (child.ref.place !== place || done.has(child)) continue;
       this.#decide(key, error, (affected, directive, delayMs) => {
         if (affected.ref.place !== place) this.#direct(affected.ref, directive, delayMs);
         else if (!done.has(affected)) {
@@ -108,7 +125,7 @@ export class Family {
 
   /** A context is lost for good: what children it had have gone. */
   dropAt(place: number): void {
-    for (const [key, child] of [...this.#children]) if (child.ref.place === place) this.remove(key);
+    for (const [key, child] of [...(this.#remote ?? [])]) if (child.ref.place === place) this.remove(key);
   }
 
   async #restore(child: Child, delayMs: number): Promise<void> {
@@ -122,12 +139,12 @@ export class Family {
   }
 
   #decide(
-    key: unknown,
+    key: ChildKey,
     error: unknown,
     direct: (child: Child, directive: Exclude<Directive, 'escalate'>, delayMs: number) => void,
   ): void {
-    const child = this.#children.get(key);
-    if (child === undefined) return;
+    const child = this.#childOf(key);
+    if (child === undefined || !this.#children.has(child)) return;
     let directive: Directive;
     try {
       directive = this.#settings.decide(error);
@@ -163,7 +180,7 @@ export class Family {
   #affectedBy(child: Child): Child[] {
     const { strategy } = this.#settings;
     if (strategy === 'one-for-one') return [child];
-    const all = [...this.#children.values()];
+    const all = this.#children.all();
     return strategy === 'all-for-one' ? all : all.slice(all.indexOf(child));
   }
 
@@ -181,7 +198,10 @@ export class Family {
   }
 }
 
-/** What a family knows a child by. */
-export function keyOf(ref: Ref): unknown {
-  return ref.cell ?? addressKey(ref.place, ref.slot, ref.generation);
+/** What a family knows a child by: an actor of its context, or the address of one in another. */
+export type ChildKey = Cell | string;
+
+/** The address of an actor of another context. */
+export function keyOf({ place, slot, generation }: Ref): string {
+  return addressKey(place, slot, generation);
 }

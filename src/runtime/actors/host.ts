@@ -17,7 +17,7 @@ import type { AnyDefinition } from './definition.js';
 import { lookForSubscribers, publishRestart, publishSpawn, publishStop } from './diagnostics.js';
 import { Envelope, envelopeCodec } from './envelope.js';
 import type { Parent } from './family.js';
-import { Family, keyOf } from './family.js';
+import { type ChildKey, Family, keyOf } from './family.js';
 import { goneCell } from './gone-cell.js';
 import { HostMessages, type HostPost } from './host-messages.js';
 import type { ActorHostOptions } from './host-options.js';
@@ -206,7 +206,7 @@ export class ActorHost {
     const cell = new CellClass(this, definition, args, parent, slot, generation);
     this.#table.set(cell);
     this.#reportLoad();
-    parent.family?.add(cell.ref, definition, args);
+    parent.family?.add(cell);
     publishSpawn(cell.ref);
     cell.start(onStarted);
     return cell;
@@ -347,7 +347,7 @@ export class ActorHost {
     return cell?.hasFamily === true ? cell.family : undefined;
   }
 
-  childKey(place: number, slot: number, generation: number): unknown {
+  childKey(place: number, slot: number, generation: number): ChildKey {
     return keyOf(new Ref(this, place, slot, generation, '', undefined));
   }
 

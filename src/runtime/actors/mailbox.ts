@@ -22,15 +22,16 @@ export interface Origin {
   abandon(error: HeddleError): void;
 }
 
-const strideBits = 2;
+/** Slots of one message. */
+const stride = 3;
 /** Few: most actors of a large number have one message waiting, or none. */
 const firstEntries = 2;
 const shrinkAboveEntries = 1024;
 const noSlots: unknown[] = [];
 
 /**
- * A queue of messages: a circle of slots in one array, four for each message (name, payload, origin, and what travels with
- * it), which grows with what waits. Nothing is allocated per message.
+ * A queue of messages: a circle of slots in one array, three for each message (name, payload, origin), which grows with what
+ * waits; what travels with messages has a circle of its own, where there is any. Nothing is allocated per message.
  */
 export class Mailbox {
   /** Messages that wait. */
@@ -40,15 +41,15 @@ export class Mailbox {
   payload: unknown = undefined;
   origin: Origin | undefined = undefined;
   carrier: Carrier | undefined = undefined;
-  /** Whether any message came with something that travels: only then the fourth slots are used. */
-  #hasCarriers = false;
+  /** By entry; undefined until a message comes with something that travels. */
+  #carriers: (Carrier | undefined)[] | undefined;
   #slots: unknown[] = noSlots;
   #head = 0;
   #mask = -1;
 
   push(name: EntryName, payload: unknown, origin: Origin | undefined): void {
     if (this.size > this.#mask) this.#grow();
-    const slot = ((this.#head + this.size) & this.#mask) << strideBits;
+    const slot = ((this.#head + this.size) & this.#mask) * stride;
     const slots = this.#slots;
     slots[slot] = name;
     slots[slot + 1] = payload;
@@ -58,8 +59,12 @@ export class Mailbox {
 
   /** Notes what travels with the message that was pushed last. */
   carryWithLast(carrier: Carrier): void {
-    this.#hasCarriers = true;
-    this.#slots[(((this.#head + this.size - 1) & this.#mask) << strideBits) + 3] = carrier;
+    this.#carry((this.#head + this.size - 1) & this.#mask, carrier);
+  }
+
+  #carry(entry: number, carrier: Carrier): void {
+    this.#carriers ??= new Array<Carrier | undefined>(this.#mask + 1).fill(undefined);
+    this.#carriers[entry] = carrier;
   }
 
   /** Lets go of what {@link shift} took out last: an idle actor keeps no payload alive. */
@@ -74,31 +79,33 @@ export class Mailbox {
     if (this.size > this.#mask) this.#grow();
     this.#head = (this.#head - 1) & this.#mask;
     this.size++;
-    const slot = this.#head << strideBits;
+    const slot = this.#head * stride;
     this.#slots[slot] = name;
     this.#slots[slot + 1] = payload;
     this.#slots[slot + 2] = origin;
-    this.#slots[slot + 3] = carrier;
-    if (carrier !== undefined) this.#hasCarriers = true;
+    if (carrier !== undefined) this.#carry(this.#head, carrier);
   }
 
   /** Takes the oldest message out, into `name`, `payload`, `origin` and `carrier`. False when there is none. */
   shift(): boolean {
     if (this.size === 0) return false;
     const slots = this.#slots;
-    const slot = this.#head << strideBits;
+    const slot = this.#head * stride;
     this.name = slots[slot] as EntryName;
     this.payload = slots[slot + 1];
     this.origin = slots[slot + 2] as Origin | undefined;
     slots[slot + 1] = undefined;
     slots[slot + 2] = undefined;
-    if (this.#hasCarriers) {
-      this.carrier = slots[slot + 3] as Carrier | undefined;
-      slots[slot + 3] = undefined;
+    const carriers = this.#carriers;
+    if (carriers !== undefined) {
+      this.carrier = carriers[this.#head];
+      carriers[this.#head] = undefined;
     }
     this.#head = (this.#head + 1) & this.#mask;
     if (--this.size === 0 && this.#mask >= shrinkAboveEntries) {
       this.#slots = noSlots;
+      // Still there: what was taken out last had something with it, perhaps, and what comes next may have nothing.
+      if (this.#carriers !== undefined) this.#carriers = [];
       this.#mask = -1;
       this.#head = 0;
     }
@@ -106,18 +113,24 @@ export class Mailbox {
   }
 
   #grow(): void {
-    const entries = this.#mask < 0 ? firstEntries : (this.#mask + 1) * 2;
-    const slots = new Array<unknown>(entries << strideBits).fill(undefined);
-    for (let i = 0; i < this.size; i++) {
-      const from = ((this.#head + i) & this.#mask) << strideBits;
-      const to = i << strideBits;
-      slots[to] = this.#slots[from];
-      slots[to + 1] = this.#slots[from + 1];
-      slots[to + 2] = this.#slots[from + 2];
-      slots[to + 3] = this.#slots[from + 3];
+    if (this.#mask < 0) {
+      // A literal: many an actor never needs more.
+      this.#slots = [undefined, undefined, undefined, undefined, undefined, undefined];
+      this.#mask = firstEntries - 1;
+      if (this.#carriers !== undefined) this.#carriers = [undefined, undefined];
+      return;
     }
-    this.#slots = slots;
+    // What waits fills the circle: its end follows its beginning.
+    const entries = this.#mask + 1;
+    const head = this.#head;
+    const carriers = this.#carriers;
+    const more = new Array<undefined>(entries * stride).fill(undefined);
+    this.#slots = this.#slots.slice(head * stride).concat(this.#slots.slice(0, head * stride), more);
+    if (carriers !== undefined) {
+      const room = new Array<undefined>(entries).fill(undefined);
+      this.#carriers = [...carriers.slice(head), ...carriers.slice(0, head), ...room];
+    }
     this.#head = 0;
-    this.#mask = entries - 1;
+    this.#mask = 2 * entries - 1;
   }
 }

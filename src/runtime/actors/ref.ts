@@ -57,7 +57,7 @@ export class Ref implements Address {
 
   tell(name: string, payload?: unknown): boolean {
     const cell = this.cell;
-    if (cell !== undefined) return cell.tell(name, payload);
+    if (cell !== undefined) return cell.deliver(name, payload, undefined, cell.inbox.settings.capacity);
     return this.host.links.tell(this, name, payload);
   }
 

@@ -11,7 +11,7 @@ export const signals = {
   stop: Symbol('stop'),
 } as const;
 
-/** Has the definition take a signal, where it wants to. */
+/** Stops the actor, or has the definition take a signal, where it wants to. */
 export function callSignalHandler(
   specification: ActorSpecification<unknown, unknown, Handlers<unknown>>,
   name: symbol,
@@ -19,6 +19,7 @@ export function callSignalHandler(
   payload: unknown,
   actor: ActorContext,
 ): unknown {
+  if (name === signals.stop) return actor.cell.stop('stopped');
   if (name === signals.terminated) return specification.onTerminated?.(state, payload as Termination, actor);
   return specification.onReceiveTimeout?.(state, actor);
 }

@@ -2,8 +2,9 @@ import { type HeddleError, requireKnownOptions } from '../../errors.js';
 import { actorStopped, systemClosed } from './actor-errors.js';
 import type { Cell } from './cell.js';
 import { requireDefinition } from './checks.js';
+import type { Child } from './children.js';
 import { type AnyDefinition, loadDefinition } from './definition.js';
-import type { Child, Family } from './family.js';
+import type { Family } from './family.js';
 import type { ActorHost } from './host.js';
 import type { SpawnRequest } from './host-messages.js';
 import type { SpawnOptions } from './placement.js';
@@ -104,7 +105,7 @@ export class Spawner {
       host.post(place.place, { type: 'stop', slot, generation });
       throw family.owner === undefined ? systemClosed() : actorStopped(String(family.owner.ref));
     }
-    family.add(ref, definition, args);
+    family.addRemote(ref, definition, args);
     return ref;
   }
 
