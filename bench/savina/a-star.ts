@@ -3,11 +3,11 @@ import {
   busyWork,
   type Cast,
   type Facts,
-  inTurn,
   Outcome,
   RandomNumbers,
   rounded,
   type SavinaBenchmark,
+  spawnInTurn,
 } from './savina.js';
 
 interface Parameters {
@@ -140,10 +140,8 @@ export const Master = defineActor(import.meta.url, {
   isReentrant: true,
   state: async ({ parameters, contexts }: Cast<Parameters>, actor: ActorContext) => {
     const { side, workers } = parameters;
-    const actors = await Promise.all(
-      Array.from({ length: workers }, (_, index) =>
-        actor.spawn(Worker, { index, side, master: actor.self }, { on: inTurn(index, contexts) }),
-      ),
+    const actors = await spawnInTurn(workers, contexts, (options, index) =>
+      actor.spawn(Worker, { index, side, master: actor.self }, options),
     );
     return {
       parameters,

@@ -2,11 +2,11 @@ import { type ActorContext, type ActorRef, defineActor } from '../../src/index.j
 import {
   type Cast,
   type Facts,
-  inTurn,
   Outcome,
   patient,
   RandomNumbers,
   type SavinaBenchmark,
+  spawnInTurn,
   whenReady,
 } from './savina.js';
 
@@ -64,10 +64,8 @@ export const Teller = defineActor(import.meta.url, {
     left: parameters.transactions,
     amount: 0,
     outcome: new Outcome<void>(),
-    accounts: await Promise.all(
-      Array.from({ length: parameters.accounts }, (_, i) =>
-        actor.spawn(Account, { teller: actor.self }, { on: inTurn(i, contexts) }),
-      ),
+    accounts: await spawnInTurn(parameters.accounts, contexts, (options) =>
+      actor.spawn(Account, { teller: actor.self }, options),
     ),
   }),
   handlers: {

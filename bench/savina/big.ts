@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, RandomNumbers, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, RandomNumbers, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly pings: number;
@@ -51,10 +51,8 @@ export const Master = defineActor(import.meta.url, {
     running: parameters.actors,
     pongs: 0,
     outcome: new Outcome<Facts>(),
-    all: await Promise.all(
-      Array.from({ length: parameters.actors }, (_, index) =>
-        actor.spawn(Big, { index, pings: parameters.pings, master: actor.self }, { on: inTurn(index, contexts) }),
-      ),
+    all: await spawnInTurn(parameters.actors, contexts, (options, index) =>
+      actor.spawn(Big, { index, pings: parameters.pings, master: actor.self }, options),
     ),
   }),
   handlers: {

@@ -1,16 +1,6 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import {
-  type Cast,
-  type Facts,
-  inBlocks,
-  largeNumbers,
-  Outcome,
-  type SavinaBenchmark,
-  sortedFacts,
-  tellAll,
-  type ValueMessages,
-  whenReady,
-} from './savina.js';
+import { type Cast, inBlocks, type SavinaBenchmark, tellAll, type ValueMessages, whenReady } from './savina.js';
+import { largeNumbers, sortedFacts, sortingHandlers, sortingState } from './sorting.js';
 
 interface Parameters {
   /** A power of 2. */
@@ -71,24 +61,9 @@ export const Master = defineActor(import.meta.url, {
       const on = inBlocks(i, columns.length, contexts);
       first = await actor.spawn(Comparer, { ...columns[i]!, next: first }, { on });
     }
-    return {
-      values: largeNumbers(length, seed),
-      sorted: new Float64Array(length),
-      taken: 0,
-      first,
-      outcome: new Outcome<Facts>(),
-    };
+    return sortingState(largeNumbers(length, seed), first);
   },
-  handlers: {
-    async run({ values, first, outcome }) {
-      await tellAll(first, values);
-      return outcome.promise;
-    },
-    value(state, value: number) {
-      state.sorted[state.taken++] = value;
-      if (state.taken === state.sorted.length) state.outcome.resolve(sortedFacts(state.sorted));
-    },
-  },
+  handlers: sortingHandlers,
 });
 
 /** A sorting network through which the values flow, an actor for each of its columns. */

@@ -1,5 +1,5 @@
 import { type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, RandomNumbers, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, RandomNumbers, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly bufferSize: number;
@@ -84,15 +84,11 @@ export const Manager = defineActor(import.meta.url, {
     async run(state, _: undefined, actor) {
       const { parameters, contexts, outcome } = state;
       const manager = actor.self;
-      state.idleConsumers = await Promise.all(
-        Array.from({ length: parameters.consumers }, (_, i) =>
-          actor.spawn(Consumer, { manager, parameters }, { on: inTurn(i, contexts) }),
-        ),
+      state.idleConsumers = await spawnInTurn(parameters.consumers, contexts, (options) =>
+        actor.spawn(Consumer, { manager, parameters }, options),
       );
-      const producers = await Promise.all(
-        Array.from({ length: parameters.producers }, (_, index) =>
-          actor.spawn(Producer, { index, manager, parameters }, { on: inTurn(index, contexts) }),
-        ),
+      const producers = await spawnInTurn(parameters.producers, contexts, (options, index) =>
+        actor.spawn(Producer, { index, manager, parameters }, options),
       );
       for (const producer of producers) producer.tell('produce');
       return outcome.promise;

@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly chameneos: number;
@@ -63,10 +63,8 @@ export const Mall = defineActor(import.meta.url, {
   }),
   handlers: {
     async run({ parameters, contexts, outcome }, _: undefined, actor) {
-      await Promise.all(
-        Array.from({ length: parameters.chameneos }, (_, i) =>
-          actor.spawn(Chameneo, { mall: actor.self, color: (i % 3) as Color }, { on: inTurn(i, contexts) }),
-        ),
+      await spawnInTurn(parameters.chameneos, contexts, (options, i) =>
+        actor.spawn(Chameneo, { mall: actor.self, color: (i % 3) as Color }, options),
       );
       return outcome.promise;
     },

@@ -1,5 +1,13 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { busyWork, type Cast, type Facts, inTurn, Outcome, RandomNumbers, type SavinaBenchmark } from './savina.js';
+import {
+  busyWork,
+  type Cast,
+  type Facts,
+  Outcome,
+  RandomNumbers,
+  type SavinaBenchmark,
+  spawnInTurn,
+} from './savina.js';
 
 interface Parameters {
   readonly rounds: number;
@@ -33,10 +41,8 @@ export const Arbiter = defineActor(import.meta.url, {
     expecting: -1,
     random: new RandomNumbers(parameters.smokers),
     outcome: new Outcome<Facts>(),
-    smokers: await Promise.all(
-      Array.from({ length: parameters.smokers }, (_, index) =>
-        actor.spawn(Smoker, { index, arbiter: actor.self }, { on: inTurn(index, contexts) }),
-      ),
+    smokers: await spawnInTurn(parameters.smokers, contexts, (options, index) =>
+      actor.spawn(Smoker, { index, arbiter: actor.self }, options),
     ),
   }),
   handlers: {

@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, patient, RandomNumbers, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, patient, RandomNumbers, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly workers: number;
@@ -56,10 +56,8 @@ export const Master = defineActor(import.meta.url, {
   name: 'master',
   state: async ({ parameters, contexts }: Cast<Parameters>, actor: ActorContext) => {
     const dictionary = actor.spawnHere(Dictionary);
-    const workers = await Promise.all(
-      Array.from({ length: parameters.workers }, (_, index) =>
-        actor.spawn(Worker, { dictionary, index, parameters }, { on: inTurn(index, contexts) }),
-      ),
+    const workers = await spawnInTurn(parameters.workers, contexts, (options, index) =>
+      actor.spawn(Worker, { dictionary, index, parameters }, options),
     );
     return { dictionary, workers };
   },

@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly philosophers: number;
@@ -48,10 +48,8 @@ export const Arbitrator = defineActor(import.meta.url, {
   }),
   handlers: {
     async run({ parameters: { philosophers, rounds }, contexts, outcome }, _: undefined, actor) {
-      await Promise.all(
-        Array.from({ length: philosophers }, (_, index) =>
-          actor.spawn(Philosopher, { index, rounds, arbitrator: actor.self }, { on: inTurn(index, contexts) }),
-        ),
+      await spawnInTurn(philosophers, contexts, (options, index) =>
+        actor.spawn(Philosopher, { index, rounds, arbitrator: actor.self }, options),
       );
       return outcome.promise;
     },

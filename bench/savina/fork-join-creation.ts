@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, patient, roomy, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, patient, roomy, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly actors: number;
@@ -44,9 +44,7 @@ export const Master = defineActor(import.meta.url, {
   name: 'master',
   state: async ({ parameters, contexts }: Cast<Parameters>, actor: ActorContext) => ({
     ...parameters,
-    forkers: await Promise.all(
-      Array.from({ length: contexts }, (_, i) => actor.spawn(Forker, undefined, { on: inTurn(i, contexts) })),
-    ),
+    forkers: await spawnInTurn(contexts, contexts, (options) => actor.spawn(Forker, undefined, options)),
   }),
   handlers: {
     async run({ actors, forkers }): Promise<Facts> {

@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly messages: number;
@@ -29,10 +29,8 @@ export const Master = defineActor(import.meta.url, {
     running: parameters.actors,
     handled: 0,
     outcome: new Outcome<Facts>(),
-    workers: await Promise.all(
-      Array.from({ length: parameters.actors }, (_, i) =>
-        actor.spawn(Worker, { master: actor.self, messages: parameters.messages }, { on: inTurn(i, contexts) }),
-      ),
+    workers: await spawnInTurn(parameters.actors, contexts, (options) =>
+      actor.spawn(Worker, { master: actor.self, messages: parameters.messages }, options),
     ),
   }),
   handlers: {

@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly size: number;
@@ -71,10 +71,8 @@ export const Master = defineActor(import.meta.url, {
     solutions: 0,
     next: 0,
     outcome: new Outcome<Facts>(),
-    workers: await Promise.all(
-      Array.from({ length: parameters.workers }, (_, i) =>
-        actor.spawn(Worker, { master: actor.self, parameters }, { on: inTurn(i, contexts) }),
-      ),
+    workers: await spawnInTurn(parameters.workers, contexts, (options) =>
+      actor.spawn(Worker, { master: actor.self, parameters }, options),
     ),
   }),
   handlers: {

@@ -1,5 +1,5 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, Outcome, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, Outcome, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly digits: number;
@@ -58,10 +58,8 @@ export const Master = defineActor(import.meta.url, {
     computed: 0,
     isExact: false,
     outcome: new Outcome<Facts>(),
-    workers: await Promise.all(
-      Array.from({ length: parameters.workers }, (_, index) =>
-        actor.spawn(Worker, { index, digits: parameters.digits, master: actor.self }, { on: inTurn(index, contexts) }),
-      ),
+    workers: await spawnInTurn(parameters.workers, contexts, (options, index) =>
+      actor.spawn(Worker, { index, digits: parameters.digits, master: actor.self }, options),
     ),
   }),
   handlers: {

@@ -1,5 +1,6 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import { type Cast, inTurn, largeNumbers, Outcome, roomy, type SavinaBenchmark, sortedFacts } from './savina.js';
+import { type Cast, inTurn, Outcome, roomy, type SavinaBenchmark } from './savina.js';
+import { largeNumbers, sortedFacts } from './sorting.js';
 
 interface Parameters {
   readonly length: number;

@@ -1,16 +1,6 @@
 import { type ActorContext, type ActorRef, defineActor } from '../../src/index.js';
-import {
-  type Cast,
-  type Facts,
-  inBlocks,
-  largeNumbers,
-  Outcome,
-  type SavinaBenchmark,
-  sortedFacts,
-  tellAll,
-  type ValueMessages,
-  whenReady,
-} from './savina.js';
+import { type Cast, inBlocks, type SavinaBenchmark, tellAll, type ValueMessages, whenReady } from './savina.js';
+import { largeNumbers, sortedFacts, sortingHandlers, sortingState } from './sorting.js';
 
 interface Parameters {
   readonly length: number;
@@ -48,18 +38,9 @@ export const Master = defineActor(import.meta.url, {
       first = await actor.spawn(BitSorter, args, { on: inBlocks(bit, bits, contexts) });
     }
     const values = largeNumbers(length, seed).map((value) => value % 2 ** bits);
-    return { values, sorted: new Float64Array(length), taken: 0, first, outcome: new Outcome<Facts>() };
+    return sortingState(values, first);
   },
-  handlers: {
-    async run({ values, first, outcome }) {
-      await tellAll(first, values);
-      return outcome.promise;
-    },
-    value(state, value: number) {
-      state.sorted[state.taken++] = value;
-      if (state.taken === state.sorted.length) state.outcome.resolve(sortedFacts(state.sorted));
-    },
-  },
+  handlers: sortingHandlers,
 });
 
 /** A pipeline of actors, one for each bit. */

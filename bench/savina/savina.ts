@@ -3,7 +3,7 @@
  * its actors, its parameters, and what must come out. Parameters of the size `full` are those of the suite, except that
  * its numbers below 2^60 lie below 2^52 here.
  */
-import type { ActorDefinition, ActorRef } from '../../src/index.js';
+import type { ActorDefinition, ActorRef, SpawnOptions } from '../../src/index.js';
 
 /** `full`: the suite's own parameters; `quick`: some milliseconds; `tiny`: for tests. */
 export type Size = 'full' | 'quick' | 'tiny';
@@ -41,6 +41,15 @@ export type AnySavinaBenchmark = SavinaBenchmark<any>;
 /** The context of the actor number `index` of many that are dealt out in turn. */
 export function inTurn(index: number, contexts: number): string {
   return `worker-${1 + (index % contexts)}`;
+}
+
+/** Makes so many actors, dealt out in turn. */
+export function spawnInTurn<R>(
+  count: number,
+  contexts: number,
+  spawn: (options: SpawnOptions, index: number) => Promise<R>,
+): Promise<R[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => spawn({ on: inTurn(index, contexts) }, index)));
 }
 
 /** The context of the actor number `index` of a chain of `count`: neighbours live together wherever they can. */
@@ -129,22 +138,4 @@ export function busyWork(steps: number): number {
   let sum = 0;
   for (let i = 0; i < steps; i++) sum += Math.random();
   return sum;
-}
-
-/** Facts of numbers that have been sorted: their order, their number, and a sum that shows whether they are the same. */
-export function sortedFacts(values: ArrayLike<number>): Facts {
-  let isSorted = true;
-  let checksum = 0;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    if (i > 0 && value < (values[i - 1] as number)) isSorted = false;
-    checksum = (checksum + (value % 1_000_003)) % 1_000_000_007;
-  }
-  return { length: values.length, isSorted, checksum };
-}
-
-/** The numbers that the sorts begin with. */
-export function largeNumbers(length: number, seed: number): Float64Array {
-  const random = new RandomNumbers(seed);
-  return Float64Array.from({ length }, () => random.large());
 }

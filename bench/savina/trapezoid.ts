@@ -1,5 +1,5 @@
 import { type ActorContext, defineActor } from '../../src/index.js';
-import { type Cast, type Facts, inTurn, patient, rounded, type SavinaBenchmark } from './savina.js';
+import { type Cast, type Facts, patient, rounded, type SavinaBenchmark, spawnInTurn } from './savina.js';
 
 interface Parameters {
   readonly pieces: number;
@@ -41,11 +41,7 @@ export const Master = defineActor(import.meta.url, {
   name: 'master',
   state: async ({ parameters, contexts }: Cast<Parameters>, actor: ActorContext) => ({
     ...parameters,
-    actors: await Promise.all(
-      Array.from({ length: parameters.workers }, (_, i) =>
-        actor.spawn(Worker, { parameters }, { on: inTurn(i, contexts) }),
-      ),
-    ),
+    actors: await spawnInTurn(parameters.workers, contexts, (options) => actor.spawn(Worker, { parameters }, options)),
   }),
   handlers: {
     async run({ pieces, workers, actors }): Promise<Facts> {

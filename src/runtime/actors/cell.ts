@@ -368,7 +368,6 @@ export class Cell extends Child {
     }
     this.status = 'suspended';
     this.#backoff?.cancel();
-    this.#backoff = undefined;
     if (delayMs > 0) this.#backoff = this.host.clock.setTimer(delayMs, () => this.#restart());
     else this.#restart();
   }
