@@ -1,5 +1,3 @@
-#include <cstring>
-
 #include "worker.h"
 
 namespace heddle {
@@ -63,28 +61,15 @@ void Worker::StartOneSided(Endpoint* endpoint, const Submission& submission, Ope
   }
   ucp_rkey_h key = keys[submission.reference];
   const uint64_t remote = submission.remote_address;
-  if (kind == SubmissionKind::kPut || kind == SubmissionKind::kGet) {
-    param.op_attr_mask |= UCP_OP_ATTR_FIELD_MEMH;
-    param.memh = memory_.Find(operation->memory, 0, 0)->handle;
-    const auto start = kind == SubmissionKind::kPut ? ucx().ucp_put_nbx(endpoint->handle, operation->address, operation->length, remote, key, &param)
-                                                    : ucx().ucp_get_nbx(endpoint->handle, operation->address, operation->length, remote, key, &param);
-    Settle(operation, start);
-    return;
-  }
-  const bool has_width = operation->length == sizeof(uint64_t) || operation->length == sizeof(uint32_t);
-  const bool is_known = kind == SubmissionKind::kFetchAdd || kind == SubmissionKind::kCompareSwap;
-  if (!has_width || !is_known || remote % operation->length != 0) {
+  param.op_attr_mask |= UCP_OP_ATTR_FIELD_MEMH;
+  param.memh = memory_.Find(operation->memory, 0, 0)->handle;
+  if (kind == SubmissionKind::kPut) {
+    Settle(operation, ucx().ucp_put_nbx(endpoint->handle, operation->address, operation->length, remote, key, &param));
+  } else if (kind == SubmissionKind::kGet) {
+    Settle(operation, ucx().ucp_get_nbx(endpoint->handle, operation->address, operation->length, remote, key, &param));
+  } else {
     Finish(operation, UCS_ERR_INVALID_PARAM);
-    return;
   }
-  // The result lands in the script's memory; what is put in place of the expected value is read from there.
-  if (kind == SubmissionKind::kCompareSwap) std::memcpy(operation->address, &submission.desired, operation->length);
-  operation->operand = submission.operand;
-  param.op_attr_mask |= UCP_OP_ATTR_FIELD_REPLY_BUFFER | UCP_OP_ATTR_FIELD_DATATYPE;
-  param.reply_buffer = operation->address;
-  param.datatype = ucp_dt_make_contig(operation->length);
-  const ucp_atomic_op_t code = kind == SubmissionKind::kFetchAdd ? UCP_ATOMIC_OP_ADD : UCP_ATOMIC_OP_CSWAP;
-  Settle(operation, ucx().ucp_atomic_op_nbx(endpoint->handle, code, &operation->operand, 1, remote, key, &param));
 }
 
 }  // namespace heddle

@@ -39,7 +39,6 @@ struct Operation {
   union {
     MessageHeader message;
     HelloHeader hello;
-    uint64_t operand;
   };
   Operation* next_free;
 };

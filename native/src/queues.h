@@ -17,10 +17,8 @@ enum class SubmissionKind : int32_t {
   kClose = 5,
   kPut = 6,
   kGet = 7,
-  kFetchAdd = 8,
-  kCompareSwap = 9,
-  kFlush = 10,
-  kDiscard = 11,
+  kFlush = 8,
+  kDiscard = 9,
 };
 
 /** One submission: 16 words. Fields that its kind has no use for are ignored. */
@@ -36,11 +34,7 @@ struct Submission {
   int32_t reference;
   int32_t reserved;
   uint64_t remote_address;
-  /** What is added, or what is expected. */
-  uint64_t operand;
-  /** What is put in place of what was expected. */
-  uint64_t desired;
-  uint64_t reserved2;
+  uint64_t reserved2[3];
 };
 static_assert(sizeof(Submission) == 64, "queues.ts counts on it");
 
@@ -56,14 +50,12 @@ enum class CompletionKind : int32_t {
 
 /** What a peer did that it must not do. */
 enum class Violation : int32_t {
-  kUnknownReceiver = 1,
-  kMalformedHeader = 2,
-  kFrameTooLarge = 3,
-  kTooManyHeldFrames = 4,
-  kTooManyTransfers = 5,
-  kRepeatedTransfer = 6,
-  kTransferLength = 7,
-  kRepeatedHello = 8,
+  kFrameTooLarge = 1,
+  kTooManyHeldFrames = 2,
+  kTooManyTransfers = 3,
+  kRepeatedTransfer = 4,
+  kTransferLength = 5,
+  kRepeatedHello = 6,
 };
 
 /** One completion: 8 words. */

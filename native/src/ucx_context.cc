@@ -19,7 +19,7 @@ UcxContext::UcxContext(const UcxLibrary& library, bool with_one_sided) : ucx(lib
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED;
   params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
   // Without a device UCX carries one-sided operations out in software, at any address that a peer names: so only on request.
-  if (one_sided) params.features |= UCP_FEATURE_RMA | UCP_FEATURE_AMO32 | UCP_FEATURE_AMO64;
+  if (one_sided) params.features |= UCP_FEATURE_RMA;
   params.mt_workers_shared = 1;
   status = ucx.ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &params, config, &handle);
   ucx.ucp_config_release(config);

@@ -55,6 +55,9 @@ void PrepareEnvironment() {
   setenv("UCX_CM_REUSEADDR", "y", 0);
   // Ending an endpoint in the middle of a put over TCP aborts the process in UCX 1.13.
   setenv("UCX_TCP_PUT_ENABLE", "n", 0);
+  // Without puts large messages go in fragments of this size, and each costs calls of the system on both sides. Both sides
+  // need the same: to change it is to change the version of the protocol (src/transports/hello.ts).
+  setenv("UCX_TCP_RX_SEG_SIZE", "512K", 0);
   setenv("UCX_LOG_LEVEL", "fatal", 0);
   if (WantsSharedMemory()) {
     // Otherwise UCX takes it for a wire that cannot tell of a lost peer, and leaves it out. The socket by which the

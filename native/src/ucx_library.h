@@ -56,7 +56,6 @@ class UcxError : public std::runtime_error {
   X(ucp_rkey_destroy)              \
   X(ucp_put_nbx)                   \
   X(ucp_get_nbx)                   \
-  X(ucp_atomic_op_nbx)             \
   X(ucp_request_free)
 
 /**

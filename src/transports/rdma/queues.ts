@@ -5,9 +5,9 @@
  * ```
  *   submission, 16 words                            completion, 8 words
  *   0 kind       4 offset      8,9   remote address   0 kind       4 offset in the receive area
- *   1 endpoint   5 length      10,11 operand          1 endpoint   5 length
- *   2 tag        6 reference   12,13 desired          2 tag        6 -
- *   3 memory     7 -           14,15 -                3 status     7 -
+ *   1 endpoint   5 length      10-15 -                1 endpoint   5 length
+ *   2 tag        6 reference                          2 tag        6 -
+ *   3 memory     7 -                                  3 status     7 -
  * ```
  */
 export const submissionWords = 16;
@@ -28,10 +28,8 @@ export const SubmissionKind = {
   close: 5,
   put: 6,
   get: 7,
-  fetchAdd: 8,
-  compareSwap: 9,
-  flush: 10,
-  discard: 11,
+  flush: 8,
+  discard: 9,
 } as const;
 
 /** What the binding tells. */
@@ -47,12 +45,13 @@ export const CompletionKind = {
 
 /** What a peer did that it must not do, by the number in a violation. */
 export const violationTexts: Readonly<Record<number, string>> = {
-  1: 'it addressed nobody',
-  2: 'it sent a header that does not parse',
-  3: 'it sent a frame that is empty, or larger than frames may be',
-  4: 'it repeated a frame, or left too many out',
-  5: 'it offered more large messages than may wait',
-  6: 'it offered a large message twice',
-  7: 'a large message has another length than was announced',
-  8: 'it said hello twice',
+  1: 'it sent a frame that is empty, or larger than frames may be',
+  2: 'it repeated a frame, or left too many out',
+  3: 'it offered more large messages than may wait',
+  4: 'it offered a large message twice',
+  5: 'a large message has another length than was announced',
+  6: 'it said hello twice',
 };
+
+/** The last of them, which the link finds for itself as well. */
+export const repeatedHello = 6;

@@ -7,7 +7,7 @@ import { MemoryBlock } from '../record.js';
 import type { WireDescription } from '../transport.js';
 import { RdmaOneSided } from './one-sided.js';
 import type { OperationOwner } from './operations.js';
-import { SubmissionKind, violationTexts } from './queues.js';
+import { repeatedHello, SubmissionKind, violationTexts } from './queues.js';
 import { RdmaBuffers } from './rdma-buffers.js';
 import type { EndpointOwner, RdmaWorker, RegisteredBlock } from './rdma-worker.js';
 import { parseWireDescription } from './wire-description.js';
@@ -176,7 +176,7 @@ export class RdmaLink extends FramedLink implements EndpointOwner, OperationOwne
   }
 
   onHello(): void {
-    this.onViolation(8);
+    this.onViolation(repeatedHello);
   }
 
   /** @inheritdoc */
