@@ -1,6 +1,7 @@
 import anyTest, { type ExecutionContext } from 'ava';
 import type { ActorRef, ClusterSystem, HeddleError } from '../../../src/index.js';
 import { Bufferer } from '../actors/fixtures/buffers.js';
+import { Heeding } from '../actors/fixtures/cancel.js';
 import { Watcher } from '../actors/fixtures/family.js';
 import { Fragile } from '../actors/fixtures/fragile.js';
 import { startService } from './process.js';
@@ -58,6 +59,13 @@ for (const portal of ['tcp://127.0.0.1:0', `rdma://${rdmaHost}:0`]) {
     const asking = await peer.spawn(Fragile, undefined, { on: 'worker-1' });
     await t.throwsAsync(here.ask('fail', undefined, patient));
     const through = Array.from({ length: 10 }, () => asking.ask('countOf', here, patient));
+    // Handlers that work for who is killed learn that nobody waits any more.
+    const heeding = await system.spawn(Heeding, undefined, { on: 'worker-1' });
+    for (const on of ['main', 'worker-1']) {
+      const other = await peer.spawn(Fragile, undefined, { on });
+      through.push(other.ask('countOf', heeding, patient));
+    }
+    await until(async () => (await heeding.ask('numbers')).begun === 2);
     const outcomes = Promise.allSettled([...waiting, ...through]);
     await service.kill();
     const settled = await outcomes;
@@ -68,7 +76,8 @@ for (const portal of ['tcp://127.0.0.1:0', `rdma://${rdmaHost}:0`]) {
     t.is(await here.ask('count', undefined, patient), 0, 'it has been restarted');
     here.tell('add', 1);
     t.is(await here.ask('count', undefined, patient), 1);
-    t.is(system.actorCounts['worker-1'], 2);
+    await until(async () => (await heeding.ask('numbers')).ended === 2);
+    t.is(system.actorCounts['worker-1'], 3);
     await leavesNothing(t, system);
   });
 
