@@ -212,7 +212,7 @@ export function registerObjects(transport: TestedTransport): void {
       const before = bench.context.statistics;
       const { connection } = await bench.connect(uri);
       const bytes = Buffer.alloc(100);
-      for (let index = 0; index < 200; index++) connection.send(bytes);
+      for (let index = 0; index < 200; index++) connection.send(bytes, { more: index < 199 });
       for (let index = 0; index < 3; index++) await connection.request(bytes);
       const after = bench.context.statistics;
       t.is(after.messagesSent - before.messagesSent, 203);
@@ -222,9 +222,12 @@ export function registerObjects(transport: TestedTransport): void {
       t.is(after.bytesSent - before.bytesSent, 20_300);
       t.is(after.bytesReceived - before.bytesReceived, 300);
       t.is(after.connectionsOpen, 1);
+      t.true(after.linkOccupancyBytesHighWater >= 100 * 60, 'a batch was on its way when one of it was timed');
       const theirs = await peer.handle.statistics();
       t.is(theirs.messagesReceived, 203);
       t.is(theirs.bytesReceived, 20_300);
+      t.is(theirs.oneWaysReceived, 200);
+      t.is(theirs.requestsReceived, 3);
       t.is(theirs.responsesSent, 3);
       t.true(theirs.queueingDelay.count >= 3, 'one of 64 messages has its way timed');
       t.true(theirs.handlerTime.count >= 1, 'and its handler');
