@@ -8,8 +8,8 @@ const verbsBySockets = 'export UCX_TLS=rc_verbs,tcp,self UCX_SOCKADDR_TLS_PRIORI
 const twoHosts = 'exec node dist/test/verbs/two-hosts.js';
 
 /** Threads start slowly in an emulated machine. */
-const patience = 'export HEDDLE_TEST_RDMA_HOST=$IP HEDDLE_TEST_TIMEOUT_MS=180000';
-const ava = 'node node_modules/ava/entrypoints/cli.mjs --serial --timeout=200s';
+const patience = 'export HEDDLE_TEST_RDMA_HOST=$IP HEDDLE_TEST_TIMEOUT_MS=300000';
+const ava = 'node node_modules/ava/entrypoints/cli.mjs --serial --timeout=320s';
 const oneHost = (rows) => `${verbsBySockets}
 ${patience}
 exec ${ava} dist/test/conformance/rdma.test.js ${rows}`;
@@ -51,7 +51,7 @@ export const scenarios = [
     title: 'rows of the conformance suite over verbs, in one guest',
     guests: 1,
     command: oneHost(rows),
-    timeoutMs: 15 * 60_000,
+    timeoutMs: 25 * 60_000,
     packets: 1000,
   },
   {
@@ -59,7 +59,7 @@ export const scenarios = [
     title: 'rows of the conformance suite over verbs, between two guests',
     guests: 2,
     command: betweenHosts(rows),
-    timeoutMs: 15 * 60_000,
+    timeoutMs: 25 * 60_000,
     packets: 1000,
   },
   {
@@ -96,7 +96,7 @@ export const scenarios = [
     command: `${verbs}
 export HEDDLE_TEST_RDMA_HOST=$IP
 exec node dist/test/soak/main.js --transport rdma --seed 8 --seconds 60`,
-    timeoutMs: 15 * 60_000,
+    timeoutMs: 25 * 60_000,
     packets: 10_000,
   },
   {
@@ -105,7 +105,7 @@ exec node dist/test/soak/main.js --transport rdma --seed 8 --seconds 60`,
     isLong: true,
     guests: 1,
     command: oneHost(''),
-    timeoutMs: 60 * 60_000,
+    timeoutMs: 150 * 60_000,
     packets: 10_000,
   },
   {
@@ -114,7 +114,7 @@ exec node dist/test/soak/main.js --transport rdma --seed 8 --seconds 60`,
     isLong: true,
     guests: 2,
     command: betweenHosts(''),
-    timeoutMs: 60 * 60_000,
+    timeoutMs: 150 * 60_000,
     packets: 10_000,
   },
 ];
