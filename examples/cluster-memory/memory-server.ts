@@ -134,6 +134,11 @@ export class MemoryServer implements DeviceHost {
     return this.#server.uri;
   }
 
+  /** Whether clients are held back: they wait for credits until the queue of critical events has room. */
+  get isSuspended(): boolean {
+    return this.#server.isReceptionSuspended;
+  }
+
   /** Which page is where. */
   get pages(): PageTable {
     return this.#requests.pages;
@@ -249,7 +254,7 @@ export class MemoryServer implements DeviceHost {
     }
     if (!events.isFull) return this.#received.length > 0;
     // Not one event may be lost, for each stands for somebody who waits: so nobody else is let in.
-    if (!this.#server.isReceptionSuspended) {
+    if (!this.isSuspended) {
       this.counts.suspensions++;
       this.#server.suspendReception();
     }
@@ -257,7 +262,7 @@ export class MemoryServer implements DeviceHost {
   }
 
   onTaken(): void {
-    if (this.#server.isReceptionSuspended && this.events.isDrained) this.#server.resumeReception();
+    if (this.isSuspended && this.events.isDrained) this.#server.resumeReception();
     this.#system.node.context.wake();
   }
 

@@ -59,11 +59,19 @@ for (const transport of ['shm', 'tcp', 'rdma'] as const) {
     const events = { critical: 2, hints: 1 };
     await MemoryBench.run(t, transport, { cachePages: 32, events }, async ({ server, pager }) => {
       const one = await pager(1, { transfers: 64 });
+      let foundSuspended = 0;
+      const onTaken = server.onTaken.bind(server);
+      server.onTaken = () => {
+        if (server.isSuspended) foundSuspended++;
+        onTaken();
+      };
       for (let number = 0; number < 200; number++) await store(one, number);
       const order = Array.from({ length: 200 }, (_, index) => (index * 37) % 200);
       const read = await Promise.all(order.map((number) => isStored(one, number)));
       t.true(read.every((isRight) => isRight));
       t.true(server.counts.suspensions > 0, 'reception was suspended');
+      t.true(foundSuspended >= server.counts.suspensions, 'until the daemon had taken events');
+      t.false(server.isSuspended, 'and resumed');
       // The client's transfers that had been let in before, and wait for memory, lead to one event each when they get it.
       t.true(server.events.criticalHighWater <= 2 + 64, `${server.events.criticalHighWater} events waited`);
       t.true(server.events.droppedHints > 0, 'hints were dropped, and counted');
