@@ -30,6 +30,14 @@ test.serial('who offers what cannot be used gets the body by HTTP', async (t) =>
       });
     },
   });
+  // One that would gladly take part, at an address that is not the client's.
+  let asked = 0;
+  const elsewhere = await node.context.listen('tcp://127.0.0.2:0', {
+    onSession: (request) => {
+      asked++;
+      request.reject('no');
+    },
+  });
   const stranger = createServer((socket) => socket.end('220 welcome\r\n')).listen(0, '127.0.0.1');
   t.teardown(() => void stranger.close());
   await new Promise((resolve) => stranger.once('listening', resolve));
@@ -38,6 +46,7 @@ test.serial('who offers what cannot be used gets the body by HTTP', async (t) =>
     silent.uri,
     forged.uri,
     small.uri,
+    elsewhere.uri,
     `tcp://127.0.0.1:${(stranger.address() as AddressInfo).port}`,
     // Nobody is there; an address that is not the client's; a scheme that is not allowed.
     'tcp://127.0.0.1:1',
@@ -55,6 +64,7 @@ test.serial('who offers what cannot be used gets the body by HTTP', async (t) =>
   t.true((await plainGet(url('/a.bin'), { 'Heddle-RDMA': 'please' })).body.equals(content));
   const { rdmaFallbacks, rdmaSessionsOpened } = await status();
   t.is(rdmaFallbacks, offers.length);
+  t.is(asked, 0);
   t.is(rdmaSessionsOpened, 0);
   await untilFree();
 });
@@ -111,6 +121,28 @@ test.serial('the end of the answer comes when every segment was taken, and not b
   await ended;
   t.is(response.trailers['heddle-rdma-bytes'], String(content.length));
   t.is(response.headers.trailer, 'heddle-rdma-bytes');
+});
+
+test.serial('a client that closes its HTTP connection and answers no segment holds nothing', async (t) => {
+  const { url, untilFree } = await setUp(t, { 'a.bin': patternOf(1, 50 * slotBytes) });
+  const node = createNode();
+  t.teardown(() => node.close());
+  const landing = node.context.exportRegion(node.context.allocate(4 * slotBytes), { rights: ['write'] });
+  const begun = makeGate();
+  const portal = await node.context.listen('tcp://127.0.0.1:0', {
+    onSession: (request) =>
+      request.accept({ privateData: Buffer.from(JSON.stringify({ landing: landing.handle, slots: 4, slotBytes })) }),
+    onRequest: () => {
+      begun.open();
+      return new Promise(() => {});
+    },
+  });
+  const request = get(url('/a.bin'), { headers: offerOf(portal.uri), agent: false });
+  request.on('error', () => {});
+  await begun.opened;
+  request.destroy();
+  await untilFree();
+  t.pass();
 });
 
 test.serial('a session that dies ends its answer, and the next request opens another', async (t) => {

@@ -5,7 +5,7 @@ import { eventually, kib, patternOf, RawClient, startSite } from './support.js';
 
 test.serial('a miss is loaded by the service, once for all who wait for it; a hit asks nobody', async (t) => {
   const content = patternOf(1, 200 * kib);
-  const { server, system } = await startSite(t, { 'a.bin': content }, { revalidateMs: 60_000 });
+  const { server, system } = await startSite(t, { 'a.bin': content }, { revalidateMs: 60_000, maximumLoads: 1 });
   const clients = await Promise.all(Array.from({ length: 8 }, () => RawClient.connect(t, server.port)));
   const answers = await Promise.all(clients.map((client) => client.get('/a.bin')));
   for (const { status, body } of answers) {
