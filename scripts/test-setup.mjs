@@ -17,10 +17,10 @@ if (!process.argv.includes('--packages-only') && !isNativeCurrent()) {
 
 /** Whether the native part is built, from the sources as they are. */
 function isNativeCurrent() {
-  const built = ['heddle_doorbell', 'heddle_system', 'heddle_rdma'].map(
+  const built = ['heddle_descriptors', 'heddle_doorbell', 'heddle_system', 'heddle_rdma'].map(
     (name) => statSync(`native/build/Release/${name}.node`, { throwIfNoEntry: false })?.mtimeMs ?? 0,
   );
-  const sources = ['doorbell', 'system', 'src'].flatMap((folder) =>
+  const sources = ['descriptors', 'doorbell', 'system', 'src'].flatMap((folder) =>
     readdirSync(`native/${folder}`).map((name) => `native/${folder}/${name}`),
   );
   return ['native/binding.gyp', ...sources].every((path) => statSync(path).mtimeMs <= Math.min(...built));
