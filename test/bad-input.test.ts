@@ -268,6 +268,7 @@ wrongDecisions.forEach(([title, code, decide], index) => {
     else await failsWith(t, 'ERR_HEDDLE_REJECTED', /failed to decide/, () => other.context.connect(name));
     const [error] = await report;
     t.is(error.code, code);
+    t.is(other.context.statistics.contextErrors, 1);
   });
 });
 

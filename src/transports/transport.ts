@@ -93,6 +93,8 @@ export interface TransportHost {
   leaveTurn(): void;
   /** Call when the context was woken from its sleep: it will poll soon. */
   wake(): void;
+  /** Call when a peer that slept was woken, by whatever means the transport has for it: it is counted. */
+  onDoorbellRung(): void;
   /** Something unexpected that harmed nothing but should be seen: it is reported as a context event. */
   report(error: HeddleError): void;
 }

@@ -41,6 +41,7 @@ export function registerFlowControl(transport: TestedTransport): void {
         [0, 1, 2, 3, 4, 5],
       );
       t.true(bench.context.statistics.creditStalls > 0);
+      t.true(bench.context.statistics.creditsInUseMessagesHighWater >= 4);
     },
   );
 

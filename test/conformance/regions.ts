@@ -427,6 +427,7 @@ export function registerRegions(transport: TestedTransport): void {
       );
       const mine = bench.context.statistics;
       t.is(mine.regionOperations, 3);
+      if (region.way === 'records') t.is(mine.regionOperationsFailed, 1);
       t.is(mine.regionBytesRead, 50);
       t.is(mine.regionBytesWritten, 100);
       const theirs = await statisticsOf(peer);

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { errorCodes, HeddleError } from '../../src/errors.js';
 import { messageHeaderBytes, RecordKind } from '../../src/runtime/message/message-layout.js';
+import { readStatistics } from '../../src/runtime/observe/statistics.js';
 import type { Connection } from '../../src/runtime/session/connection.js';
 import { readSetupBody, type SetupBody, writeSetupBody } from '../../src/runtime/session/setup-body.js';
 import { MemoryBlock } from '../../src/transports/record.js';
@@ -310,6 +311,7 @@ function makeRecord(random: Random, connection: Connection | undefined): MemoryB
 test('records of every kind with odd fields close their own link and disturb nobody else', async (t) => {
   t.timeout(120_000);
   let closed = 0;
+  let counted = 0;
   const kindsSeen = new Set<number>();
   await forSeeds(300, async (random) => {
     const room = await makeRoom(random, { sharesMemory: random.chance(0.3) });
@@ -336,6 +338,9 @@ test('records of every kind with odd fields close their own link and disturb nob
       room.answerKept();
       await room.simulation.run(room.simulation.nowMicros + random.integer(0, 2000));
     }
+    for (const { statistics } of [room.service, room.hostile]) {
+      counted += readStatistics(statistics.memory).malformedRecords;
+    }
     await room.check();
   });
   if (onlySeed !== undefined) {
@@ -343,5 +348,6 @@ test('records of every kind with odd fields close their own link and disturb nob
     return;
   }
   t.true(closed > 300);
+  t.true(counted > 300);
   for (const kind of Object.values(RecordKind)) t.true(kindsSeen.has(kind), `kind ${kind}`);
 });

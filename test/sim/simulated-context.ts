@@ -63,6 +63,7 @@ export class SimulatedContext implements NetworkNode {
         if (--this.#turnDepth === 0) this.layer.wires.publishBatches();
       },
       wake: () => {},
+      onDoorbellRung: () => {},
       report: (error) => this.reports.push(error),
     };
     this.transport = new SimulatedTransport(network, this);

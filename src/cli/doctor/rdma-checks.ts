@@ -149,6 +149,7 @@ async function wireTo(uri: string): Promise<WireDescription> {
     enterTurn: ignore,
     leaveTurn: ignore,
     wake: ignore,
+    onDoorbellRung: ignore,
     report: ignore,
   };
   const transport = new RdmaTransport(host);

@@ -149,6 +149,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
       enterTurn: () => this.#dutyCycle.enterTurn(),
       leaveTurn: () => this.#dutyCycle.leaveTurn(),
       wake: () => this.#dutyCycle.wakeFromTransport(),
+      onDoorbellRung: () => this.#statistics.add('doorbellsRung'),
       report: (error: HeddleError) => this.#report(error),
     };
     this.#shm = new ShmTransport(host, init.shm);

@@ -127,6 +127,19 @@ export class StatisticsBlock {
     }
   }
 
+  /** A peer tells what it has released; until now so much of what it was sent was not. */
+  recordCreditUse(messages: number, bytes: number): void {
+    const { numbers } = this;
+    numbers[counterIndex.creditsInUseMessages] = messages;
+    numbers[counterIndex.creditsInUseBytes] = bytes;
+    if (messages > numbers[counterIndex.creditsInUseMessagesHighWater]!) {
+      numbers[counterIndex.creditsInUseMessagesHighWater] = messages;
+    }
+    if (bytes > numbers[counterIndex.creditsInUseBytesHighWater]!) {
+      numbers[counterIndex.creditsInUseBytesHighWater] = bytes;
+    }
+  }
+
   /** A message waited this long from its sending to the start of its handler. */
   recordQueueingDelay(micros: number): void {
     recordTime(this.numbers, queueingDelayIndex, micros);

@@ -284,8 +284,10 @@ export class Inbound {
     const outbound = this.#outbound;
     const credits = outbound.credits;
     const at = word + creditWord;
+    const { peerDepthMessages, peerDepthBytes, posts } = credits;
+    this.#host.statistics.recordCreditUse(peerDepthMessages - posts.messages, peerDepthBytes - posts.bytes);
     if (
-      !credits.refill(credits.posts, int32[at], int32[at + 1]) ||
+      !credits.refill(posts, int32[at], int32[at + 1]) ||
       !credits.refill(credits.responses, int32[at + 2], int32[at + 3])
     ) {
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer says that it released more than it was sent');

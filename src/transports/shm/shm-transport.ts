@@ -62,8 +62,6 @@ export class ShmTransport implements Transport, ShmLinkOwner {
   #nextLink = 0;
   #asleep = false;
   #closed = false;
-  /** How often a sleeping peer was woken. */
-  doorbellsRung = 0;
 
   constructor(host: TransportHost, environment: ShmEnvironment) {
     this.#host = host;
@@ -268,7 +266,7 @@ export class ShmTransport implements Transport, ShmLinkOwner {
 
   /** {@link ShmLinkOwner} */
   onDoorbellRung(): void {
-    this.doorbellsRung++;
+    this.#host.onDoorbellRung();
   }
 
   /** {@link ShmLinkOwner} */

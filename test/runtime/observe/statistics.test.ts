@@ -34,6 +34,8 @@ test('what is recorded is read', (t) => {
   block.recordWaiting(-7);
   block.recordLinkOccupancy(4096);
   block.recordLinkOccupancy(64);
+  block.recordCreditUse(7, 10);
+  block.recordCreditUse(1, 100);
   block.add('wakeUps');
   block.add('connectionsOpen', 3);
   block.add('connectionsOpen', -1);
@@ -56,6 +58,10 @@ test('what is recorded is read', (t) => {
     sendQueueLengthHighWater: 9,
     linkOccupancyBytes: 64,
     linkOccupancyBytesHighWater: 4096,
+    creditsInUseMessages: 1,
+    creditsInUseMessagesHighWater: 7,
+    creditsInUseBytes: 100,
+    creditsInUseBytesHighWater: 100,
     wakeUps: 1,
     connectionsOpen: 2,
     linksOpen: 5,

@@ -66,6 +66,7 @@ export class TestHost implements TransportHost {
   leaveTurn(): void {
     this.turnDepth -= 1;
   }
+  onDoorbellRung(): void {}
   wake(): void {
     this.wakes += 1;
     for (const waiter of this.#wakeWaiters.splice(0)) waiter();

@@ -150,6 +150,7 @@ const transport = new ShmTransport(
     },
     enterTurn() {},
     leaveTurn() {},
+    onDoorbellRung() {},
     wake() {
       if (asleep) {
         asleep = false;

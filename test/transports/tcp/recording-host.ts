@@ -108,6 +108,8 @@ export class RecordingHost implements TransportHost, RecordReceiver {
 
   wake(): void {}
 
+  onDoorbellRung(): void {}
+
   report(error: HeddleError): void {
     this.reports.push(error);
     this.#look();
