@@ -31,8 +31,10 @@ test('another thread reads the same time', async (t) => {
     const { parentPort } = require('node:worker_threads');
     import(${JSON.stringify(clockModule)}).then(({ systemClock }) => parentPort.postMessage(systemClock.nowMicros()));`;
   const worker = new Worker(source, { eval: true });
+  // Both are waited for from now on: they may come in one turn of the event loop.
+  const exited = once(worker, 'exit');
   const [there] = (await once(worker, 'message')) as [number];
-  await once(worker, 'exit');
+  await exited;
   const after = systemClock.nowMicros();
   // Each thread measures its offset when it starts, and a busy machine may pause it there. Without the offset a new
   // thread's time would be off by the age of this process.
