@@ -5,7 +5,7 @@
  * there. Runs before every `npm test`, and takes milliseconds when nothing is missing.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { installMissing } from './install-packages.mjs';
 import { systemPackages } from './system-packages.mjs';
 
@@ -17,11 +17,13 @@ if (!process.argv.includes('--packages-only') && !isNativeCurrent()) {
 
 /** Whether the native part is built, from the sources as they are. */
 function isNativeCurrent() {
-  const built = ['heddle_descriptors', 'heddle_doorbell', 'heddle_system', 'heddle_rdma'].map(
-    (name) => statSync(`native/build/Release/${name}.node`, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  const targets = readFileSync('native/binding.gyp', 'utf8').matchAll(/"target_name": "(\w+)"/g);
+  const built = Array.from(
+    targets,
+    ([, name]) => statSync(`native/build/Release/${name}.node`, { throwIfNoEntry: false })?.mtimeMs ?? 0,
   );
-  const sources = ['descriptors', 'doorbell', 'system', 'src'].flatMap((folder) =>
-    readdirSync(`native/${folder}`).map((name) => `native/${folder}/${name}`),
-  );
+  const sources = readdirSync('native', { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'build')
+    .flatMap(({ name: folder }) => readdirSync(`native/${folder}`).map((name) => `native/${folder}/${name}`));
   return ['native/binding.gyp', ...sources].every((path) => statSync(path).mtimeMs <= Math.min(...built));
 }
