@@ -110,34 +110,26 @@ export class StatisticsBlock {
 
   /** So many more records wait to be sent, or less when `change` is negative, in all send queues of the context. */
   recordWaiting(change: number): void {
-    const { numbers } = this;
-    const length = numbers[counterIndex.sendQueueLength]! + change;
-    numbers[counterIndex.sendQueueLength] = length;
-    if (length > numbers[counterIndex.sendQueueLengthHighWater]!) {
-      numbers[counterIndex.sendQueueLengthHighWater] = length;
-    }
+    const { sendQueueLength, sendQueueLengthHighWater } = counterIndex;
+    this.#level(sendQueueLength, sendQueueLengthHighWater, this.numbers[sendQueueLength]! + change);
   }
 
   /** A link has this many bytes claimed that its peer has not taken out. */
   recordLinkOccupancy(occupancyBytes: number): void {
-    const { numbers } = this;
-    numbers[counterIndex.linkOccupancyBytes] = occupancyBytes;
-    if (occupancyBytes > numbers[counterIndex.linkOccupancyBytesHighWater]!) {
-      numbers[counterIndex.linkOccupancyBytesHighWater] = occupancyBytes;
-    }
+    this.#level(counterIndex.linkOccupancyBytes, counterIndex.linkOccupancyBytesHighWater, occupancyBytes);
   }
 
   /** A peer tells what it has released; until now so much of what it was sent was not. */
   recordCreditUse(messages: number, bytes: number): void {
+    this.#level(counterIndex.creditsInUseMessages, counterIndex.creditsInUseMessagesHighWater, messages);
+    this.#level(counterIndex.creditsInUseBytes, counterIndex.creditsInUseBytesHighWater, bytes);
+  }
+
+  /** Sets a gauge, and beside it the most that it has ever shown. */
+  #level(index: number, highWaterIndex: number, value: number): void {
     const { numbers } = this;
-    numbers[counterIndex.creditsInUseMessages] = messages;
-    numbers[counterIndex.creditsInUseBytes] = bytes;
-    if (messages > numbers[counterIndex.creditsInUseMessagesHighWater]!) {
-      numbers[counterIndex.creditsInUseMessagesHighWater] = messages;
-    }
-    if (bytes > numbers[counterIndex.creditsInUseBytesHighWater]!) {
-      numbers[counterIndex.creditsInUseBytesHighWater] = bytes;
-    }
+    numbers[index] = value;
+    if (value > numbers[highWaterIndex]!) numbers[highWaterIndex] = value;
   }
 
   /** A message waited this long from its sending to the start of its handler. */
