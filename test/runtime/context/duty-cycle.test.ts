@@ -1,6 +1,6 @@
 import test from 'ava';
 import { DutyCycle } from '../../../src/runtime/context/duty-cycle.js';
-import { StatisticsBlock } from '../../../src/runtime/observe/statistics.js';
+import { cycleWork } from './cycle-work.js';
 
 const pollingMicros = 200;
 
@@ -9,16 +9,8 @@ function makeCycle() {
   let nowMicros = 0;
   const cycle = new DutyCycle(
     { pollingMicros, turnBudgetMicros: 1000, manualPolling: false },
-    {
-      // A turn polls until some time has passed: each look at the clock takes a little.
-      clock: { nowMicros: () => (nowMicros += 0.5), setTimer: () => ({ cancel: () => {} }) },
-      statistics: new StatisticsBlock(),
-      transports: () => [],
-      publish: () => {},
-      isCrowded: () => false,
-      onActivity: () => {},
-      onSleep: () => {},
-    },
+    // A turn polls until some time has passed: each look at the clock takes a little.
+    cycleWork({ nowMicros: () => (nowMicros += 0.5), setTimer: () => ({ cancel: () => {} }) }),
   );
   const turn = () => new Promise(setImmediate);
   const arrive = (afterMicros: number) => {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { Clock } from '../../../src/clock.js';
 import { DutyCycle } from '../../../src/runtime/context/duty-cycle.js';
-import { StatisticsBlock } from '../../../src/runtime/observe/statistics.js';
+import { cycleWork } from './cycle-work.js';
 
 /** A clock that goes on by so many µs each time it is read. */
 function steppingClock(stepMicros: number): Clock {
@@ -16,18 +16,7 @@ function steppingClock(stepMicros: number): Clock {
 }
 
 function makeCycle(clock: Clock): DutyCycle {
-  return new DutyCycle(
-    { pollingMicros: 0, turnBudgetMicros: 200, manualPolling: false },
-    {
-      clock,
-      statistics: new StatisticsBlock(),
-      transports: () => [],
-      publish: () => {},
-      isCrowded: () => false,
-      onActivity: () => {},
-      onSleep: () => {},
-    },
-  );
+  return new DutyCycle({ pollingMicros: 0, turnBudgetMicros: 200, manualPolling: false }, cycleWork(clock));
 }
 
 const eventLoopTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
