@@ -23,7 +23,7 @@ const orderMachine = setup({
       bank.ask('charge', { id, amount }, { timeoutMs: 2000 }),
     ),
     ship: fromPromise(({ input: { id, carrier } }: { input: OrderInput }) =>
-      carrier.ask('ship', id, { timeoutMs: 100 }),
+      carrier.ask('ship', id, { timeoutMs: 1000 }),
     ),
   },
   guards: { mayTryAgain: ({ context }) => context.tries < 3 },
