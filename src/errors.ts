@@ -1,3 +1,5 @@
+import { inspect, types } from 'node:util';
+
 /**
  * Every failure that heddle reports carries one of these codes. Codes are stable: programs may compare them.
  * The value of each entry says in a few words what happened; the message of an error says what to do about it.
@@ -107,6 +109,57 @@ export class RemoteError extends HeddleError {
     this.remoteStack = remote.stack;
     if (remote.stack !== undefined) this.stack = `${this.stack}\n    at the other side:\n${remote.stack}`;
   }
+}
+
+/** What can be said of something that was thrown. */
+export interface ThrownFacts {
+  /** Its class. */
+  readonly name: string;
+  readonly message: string;
+  readonly code: string | undefined;
+  readonly stack: string | undefined;
+}
+
+/**
+ * What can be said of whatever a user's code has thrown: an error whose properties are no text, a plain object, an object
+ * without a prototype, a proxy. Never throws: what reports a failure must not be another one.
+ */
+export function thrownFacts(thrown: unknown): ThrownFacts {
+  try {
+    // Errors of another realm are no instances of this one's class.
+    if (!(thrown instanceof Error) && !types.isNativeError(thrown)) {
+      const code = (thrown as { code?: unknown } | null | undefined)?.code;
+      return {
+        name: 'Error',
+        message: textOf(thrown),
+        code: typeof code === 'string' ? code : undefined,
+        stack: undefined,
+      };
+    }
+    const { message, stack } = thrown;
+    const { code } = thrown as { code?: unknown };
+    return {
+      name: textOf(thrown.constructor?.name ?? thrown.name),
+      message: textOf(message),
+      code: typeof code === 'string' ? code : undefined,
+      stack: typeof stack === 'string' ? stack : undefined,
+    };
+  } catch {
+    return { name: 'Error', message: 'what was thrown cannot be read', code: undefined, stack: undefined };
+  }
+}
+
+/** What was thrown, in a line: `TypeError: text` for an error. Never throws. */
+export function thrownText(thrown: unknown): string {
+  const { name, message, stack } = thrownFacts(thrown);
+  // What has no stack is no error.
+  return stack === undefined ? message : `${name}: ${message}`;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'object' && value !== null
+    ? inspect(value, { depth: 2, breakLength: Infinity })
+    : String(value);
 }
 
 /** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is an integer from `minimum` to `maximum`. */

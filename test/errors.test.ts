@@ -1,5 +1,7 @@
+import { runInNewContext } from 'node:vm';
 import test from 'ava';
-import { errorCodes, HeddleError, RemoteError, requireInteger } from '../src/errors.js';
+import { errorCodes, HeddleError, RemoteError, requireInteger, thrownFacts, thrownText } from '../src/errors.js';
+import { thrownValues } from './support/thrown-values.js';
 
 test('a HeddleError carries its code, message, cause and details', (t) => {
   const cause = new Error('socket hang up');
@@ -71,3 +73,19 @@ for (const value of [0, 4, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '2', 2n, n
     t.deepEqual(error.details, { depth: value });
   });
 }
+
+for (const [title, make, says] of thrownValues) {
+  test(`facts and text of ${title}, thrown`, (t) => {
+    const { name, message, code, stack } = thrownFacts(make());
+    t.is(typeof name, 'string');
+    t.regex(message, says);
+    for (const fact of [code, stack]) t.true(fact === undefined || typeof fact === 'string');
+    t.is(typeof thrownText(make()), 'string');
+  });
+}
+
+test('an error of another realm is an error', (t) => {
+  const { name, message, stack } = thrownFacts(runInNewContext('new RangeError("too far")'));
+  t.deepEqual([name, message], ['RangeError', 'too far']);
+  t.regex(stack ?? '', /RangeError: too far/);
+});

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { HeddleError } from '../errors.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import type { ActorRef, AnyActorRef, MessageName, Protocol, ReplyOf, Termination } from '../runtime/actors/types.js';
-import { isThenable } from '../runtime/message/thenable.js';
+import { promiseOf } from '../runtime/message/thenable.js';
 import { ExpectationError } from './expectation-error.js';
 import { ProbeInbox } from './probe-inbox.js';
 import { describeMessage, type PayloadOf, Received, type ReceivedMessage } from './received.js';
@@ -182,9 +182,10 @@ export class Probe<M extends Protocol<M> = any> {
     }
     try {
       const reply = answer(payload);
-      if (!isThenable(reply)) origin?.reply(reply);
+      const promise = promiseOf(reply);
+      if (promise === undefined) origin?.reply(reply);
       else {
-        reply.then(
+        promise.then(
           (value) => origin?.reply(value),
           (error: unknown) => origin?.replyError(error),
         );

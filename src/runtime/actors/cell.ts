@@ -1,5 +1,5 @@
 import type { Timer } from '../../clock.js';
-import { isThenable } from '../message/thenable.js';
+import { promiseOf } from '../message/thenable.js';
 import { ActorContext } from './actor-context.js';
 import { actorStopped, notHandling } from './actor-errors.js';
 import { releasePayload, releaseWhole, replyWith } from './buffers.js';
@@ -10,7 +10,7 @@ import { callOnStop, Endings } from './endings.js';
 import { errorOf, isOfMessageAlone } from './error-reply.js';
 import { Family, type Parent } from './family.js';
 import type { ActorHost } from './host.js';
-import { Inbox } from './inbox.js';
+import { Inbox, type Stashed } from './inbox.js';
 import type { EntryName, Mailbox, Origin } from './mailbox.js';
 import { mailboxOptionsWith } from './mailbox-options.js';
 import { Ref } from './ref.js';
@@ -57,7 +57,6 @@ export class Cell extends Child {
   #timers: Timers | undefined;
   #taken: Mailbox | undefined;
   #isHandling = false;
-  #wasStashed = false;
   #stopsNext = false;
   #onStarted: ((error: unknown) => void) | undefined;
   #underWay: UnderWay | undefined;
@@ -197,14 +196,16 @@ export class Cell extends Child {
       return;
     }
     let result: unknown;
+    const inbox = this.inbox;
     this.#taken = taken;
     this.#isHandling = true;
     const outer = this.host.current;
     this.host.current = this;
     try {
-      if (diagnostics.isOn || taken.carrier !== undefined) result = this.#handleObserved(taken);
-      else result = this.#call(handler, payload, taken);
+      if (diagnostics.isOn || taken.carrier !== undefined) result = handleObserved(this, taken, handler);
+      else result = this.callHandler(handler, payload, taken);
     } catch (error) {
+      if (inbox.stashed !== undefined) inbox.dropStashed(inbox.takeStashed());
       this.#handlerFailed(error, origin);
       releaseWhole(payload);
       return;
@@ -212,43 +213,38 @@ export class Cell extends Child {
       this.host.current = outer;
       this.#isHandling = false;
     }
-    if (this.#wasStashed) {
-      this.#wasStashed = false;
-      return;
-    }
-    if (typeof result === 'object' && result !== null && isThenable(result)) this.#follow(result, origin, payload);
-    else replyWith(result, origin, payload);
+    const promise = typeof result === 'object' ? promiseOf(result) : undefined;
+    const stashed = inbox.stashed === undefined ? undefined : inbox.takeStashed();
+    if (promise !== undefined) this.#follow(promise, origin, payload, stashed);
+    else if (stashed === undefined) replyWith(result, origin, payload);
   }
 
-  #call(handler: Handler | undefined, payload: unknown, taken: Mailbox): unknown {
+  /** Calls what takes a message, and nothing else: see {@link run}. */
+  callHandler(handler: Handler | undefined, payload: unknown, taken: Mailbox): unknown {
     if (handler === undefined) return callReceive(this.#specification, this.#state, taken, this);
     const { asyncHandlers } = this.host;
     if (asyncHandlers === undefined) return handler(this.#state, payload, this.context);
     return asyncHandlers.call(this, handler, this.#state, payload);
   }
 
-  /** Apart, since a function that makes closures allocates for them, even when it makes none. */
-  #handleObserved(taken: Mailbox): unknown {
-    const { payload } = taken;
-    const handler = this.#handlers[taken.name as string];
-    return handleObserved(this, taken, () => this.#call(handler, payload, taken));
-  }
-
-  #follow(result: PromiseLike<unknown>, origin: Origin | undefined, payload?: unknown): void {
+  /** `stashed`: the handler has set its message aside, and replies to it another time, unless it fails. */
+  #follow(promise: Promise<unknown>, origin: Origin | undefined, payload?: unknown, stashed?: Stashed): void {
     const incarnation = this.#incarnation;
     this.#underWay ??= new UnderWay();
-    this.#underWay.begin(origin);
+    this.#underWay.begin(stashed === undefined ? origin : undefined);
     this.host.endTurnSoon();
-    result.then(
+    promise.then(
       (value) => {
         this.#finishHandler(incarnation, origin);
-        replyWith(value, origin, payload);
+        if (stashed === undefined) replyWith(value, origin, payload);
       },
       (error: unknown) => {
         this.#finishHandler(incarnation, origin);
-        releaseWhole(payload);
-        if (incarnation === this.#incarnation) this.#handlerFailed(error, origin);
-        else if (origin?.isAsk === true) origin.replyError(errorOf(error));
+        // One that has been put back since is handled once more, and answered then.
+        const hasFailed = stashed === undefined || this.inbox.dropStashed(stashed);
+        if (hasFailed) releaseWhole(payload);
+        if (incarnation === this.#incarnation) this.#handlerFailed(error, hasFailed ? origin : undefined);
+        else if (hasFailed && origin?.isAsk === true) origin.replyError(errorOf(error));
       },
     );
   }
@@ -262,8 +258,8 @@ export class Cell extends Child {
 
   #handleSignal(name: symbol, payload: unknown): void {
     try {
-      const result = callSignalHandler(this.#specification, name, this.#state, payload, this.context);
-      if (isThenable(result)) this.#follow(result, undefined);
+      const promise = promiseOf(callSignalHandler(this.#specification, name, this.#state, payload, this.context));
+      if (promise !== undefined) this.#follow(promise, undefined);
     } catch (error) {
       this.#handlerFailed(error, undefined);
     }
@@ -278,7 +274,6 @@ export class Cell extends Child {
   stashNow(): void {
     if (!this.#isHandling) throw notHandling('stash() sets the message at hand aside');
     this.inbox.stash(this.#taken as Mailbox);
-    this.#wasStashed = true;
   }
 
   /** Aborted when nobody waits for the reply to the message at hand any more. */
@@ -310,11 +305,12 @@ export class Cell extends Child {
     } finally {
       this.host.current = outer;
     }
-    if (isThenable(state)) this.#awaitState(state);
+    const promise = promiseOf(state);
+    if (promise !== undefined) this.#awaitState(promise);
     else this.#started(state);
   }
 
-  #awaitState(state: PromiseLike<unknown>): void {
+  #awaitState(state: Promise<unknown>): void {
     const incarnation = this.#incarnation;
     const isAwaited = () => incarnation === this.#incarnation && this.status === 'starting';
     state.then(
@@ -329,21 +325,24 @@ export class Cell extends Child {
     this.status = 'running';
     const { receiveTimeoutMs } = this.#specification;
     if (receiveTimeoutMs !== undefined) this.timers.setReceiveTimeout(receiveTimeoutMs);
-    const onStarted = this.#onStarted;
-    this.#onStarted = undefined;
     if (this.inbox.runnable > 0) this.schedule();
-    onStarted?.(undefined);
+    this.#takeOnStarted()?.(undefined);
   }
 
   #setupFailed(error: unknown): void {
-    const onStarted = this.#onStarted;
-    this.#onStarted = undefined;
+    const onStarted = this.#takeOnStarted();
     if (onStarted === undefined) {
       this.fail(error);
       return;
     }
     this.#terminate('failed');
     onStarted(error);
+  }
+
+  #takeOnStarted(): ((error: unknown) => void) | undefined {
+    const onStarted = this.#onStarted;
+    this.#onStarted = undefined;
+    return onStarted;
   }
 
   /** The actor cannot go on: its supervisor decides. */
@@ -400,8 +399,7 @@ export class Cell extends Child {
     const wasRunning = this.status === 'running';
     this.status = 'stopping';
     this.#backoff?.cancel();
-    this.#onStarted?.(actorStopped(String(this.ref)));
-    this.#onStarted = undefined;
+    this.#takeOnStarted()?.(actorStopped(String(this.ref)));
     if (!wasRunning || this.pendingHandlers === 0) this.#stopNow(reason);
     else this.#underWay?.wait(this.host.clock, this.#specification.stopTimeoutMs, () => this.#stopNow(reason));
   }

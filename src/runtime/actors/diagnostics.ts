@@ -1,6 +1,7 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
-import { isThenable } from '../message/thenable.js';
+import { promiseOf } from '../message/thenable.js';
 import type { Cell } from './cell.js';
+import type { Handler } from './definition.js';
 import { errorOf } from './error-reply.js';
 import type { Mailbox } from './mailbox.js';
 import { type CurrentTrace, propagation, runWithCarrier, spanOf } from './trace-context.js';
@@ -69,8 +70,8 @@ export function publishStop(ref: AnyActorRef, reason: TerminationReason): void {
 }
 
 /** Calls a handler with what came with its message, and tells who listens. */
-export function handleObserved(cell: Cell, taken: Mailbox, call: () => unknown): unknown {
-  const { carrier, name, origin } = taken;
+export function handleObserved(cell: Cell, taken: Mailbox, handler: Handler | undefined): unknown {
+  const { carrier, name, payload, origin } = taken;
   const span = spanOf(carrier);
   const message: MessageTraceMessage = {
     ref: cell.ref as AnyActorRef,
@@ -78,6 +79,7 @@ export function handleObserved(cell: Cell, taken: Mailbox, call: () => unknown):
     isAsk: origin?.isAsk === true,
     trace: span,
   };
+  const call = () => cell.callHandler(handler, payload, taken);
   return runWithCarrier(carrier, span, () => start.runStores(message, () => callObserved(message, call)));
 }
 
@@ -85,7 +87,8 @@ function callObserved(message: MessageTraceMessage, call: () => unknown): unknow
   let result: unknown;
   try {
     result = call();
-    if (isThenable(result)) observePromise(message, result);
+    const promise = promiseOf(result);
+    if (promise !== undefined) observePromise(message, promise);
     else message.result = result;
   } catch (error) {
     message.error = errorOf(error);
@@ -97,7 +100,7 @@ function callObserved(message: MessageTraceMessage, call: () => unknown): unknow
   return result;
 }
 
-function observePromise(message: MessageTraceMessage, promise: PromiseLike<unknown>): void {
+function observePromise(message: MessageTraceMessage, promise: Promise<unknown>): void {
   const settle = () => {
     asyncStart.publish(message);
     asyncEnd.publish(message);

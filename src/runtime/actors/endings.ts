@@ -1,4 +1,4 @@
-import { isThenable } from '../message/thenable.js';
+import { promiseOf } from '../message/thenable.js';
 
 /** What is to be done when an actor's state comes to its end, at a stop or a restart. */
 export class Endings {
@@ -25,11 +25,12 @@ export function callOnStop(call: () => unknown, report: (error: unknown) => void
   } catch (error) {
     report(error);
   }
-  if (!isThenable(result)) {
+  const promise = promiseOf(result);
+  if (promise === undefined) {
     next();
     return;
   }
-  result.then(next, (error: unknown) => {
+  promise.then(next, (error: unknown) => {
     report(error);
     next();
   });

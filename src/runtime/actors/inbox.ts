@@ -9,7 +9,8 @@ import type { MailboxSettings } from './mailbox-options.js';
 import type { Ref } from './ref.js';
 import { type Carrier, carrierOfDelivery, propagation } from './trace-context.js';
 
-interface Stashed {
+/** A message that was set aside. */
+export interface Stashed {
   readonly name: EntryName;
   readonly payload: unknown;
   readonly origin: Origin | undefined;
@@ -29,6 +30,8 @@ export class Inbox {
   readonly highWater: number;
   /** Messages that found the mailbox full. */
   overflows = 0;
+  /** What the handler that runs has set aside. */
+  stashed: Stashed | undefined;
   #urgent: Mailbox | undefined;
   #stash: Stashed[] | undefined;
   #readyWaiters: (() => void)[] | undefined;
@@ -141,13 +144,30 @@ export class Inbox {
     this.resolveReady();
   }
 
-  /** Sets the message that was taken last from `mailbox` aside. */
+  /** Sets the message that was taken last from `mailbox` aside. Once: its handler may say so more than once. */
   stash({ name, payload, origin, carrier }: Mailbox): void {
+    if (this.stashed !== undefined) return;
+    this.stashed = { name, payload, origin: origin?.isAsk === true ? origin : undefined, carrier };
     this.#stash ??= [];
     if (this.#stash.length >= this.settings.stashCapacity) {
       this.#countOverflow();
       this.refuse(name, payload, origin, 'mailbox-full');
-    } else this.#stash.push({ name, payload, origin: origin?.isAsk === true ? origin : undefined, carrier });
+    } else this.#stash.push(this.stashed);
+  }
+
+  /** What the handler that has returned, or thrown, had set aside. */
+  takeStashed(): Stashed | undefined {
+    const { stashed } = this;
+    this.stashed = undefined;
+    return stashed;
+  }
+
+  /** Its handler has failed, and the message with it. False when it is not set aside any more. */
+  dropStashed(stashed: Stashed | undefined): boolean {
+    const at = this.#stash?.indexOf(stashed as Stashed) ?? -1;
+    if (at < 0) return false;
+    this.#stash?.splice(at, 1);
+    return true;
   }
 
   /** Puts what was stashed back, before all else that waits, in the order in which it came. */

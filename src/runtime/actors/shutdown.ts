@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownText } from '../../errors.js';
 import { requireFunction, requireOneOf } from './checks.js';
 
 /** When a task of the shutdown runs: before the actors stop, after that, and after the contexts have stopped. */
@@ -109,7 +109,7 @@ export class Shutdown {
     const outcomes = await Promise.allSettled([...this.#tasks[phase]].map(async (task) => task()));
     for (const outcome of outcomes) {
       if (outcome.status === 'fulfilled') continue;
-      process.emitWarning(`a shutdown task (${phase}) failed: ${String(outcome.reason)}`, {
+      process.emitWarning(`a shutdown task (${phase}) failed: ${thrownText(outcome.reason)}`, {
         code: 'HEDDLE_SHUTDOWN_TASK',
       });
     }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, thrownFacts, thrownText } from '../../errors.js';
 import type { ContextHandle } from '../context/context-handle.js';
 import type { ContextOptions } from '../context/context-options.js';
 import { createNode, type HeddleNode } from '../context/node.js';
@@ -371,10 +371,9 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
   #onFailure(failure: ActorFailure): void {
     if (this.emit('actorFailure', failure)) return;
     const { ref, error, action } = failure;
-    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-    process.emitWarning(`actor ${ref} failed (${action}): ${text}`, {
+    process.emitWarning(`actor ${ref} failed (${action}): ${thrownText(error)}`, {
       code: 'HEDDLE_ACTOR_FAILURE',
-      detail: error instanceof Error ? (error.stack ?? '') : '',
+      detail: thrownFacts(error).stack ?? '',
     });
   }
 }

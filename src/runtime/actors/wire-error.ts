@@ -1,4 +1,4 @@
-import { errorCodes, HeddleError, RemoteError } from '../../errors.js';
+import { errorCodes, HeddleError, RemoteError, thrownFacts } from '../../errors.js';
 
 /** Longest stack that travels. */
 const maximumStackCharacters = 2000;
@@ -16,14 +16,13 @@ export interface WireActorError {
 /** An error, ready to travel. The inverse of {@link readError}. */
 export function describeError(error: unknown): WireActorError {
   if (error instanceof RemoteError) return describeRemote(error);
-  const source = error instanceof Error ? error : new Error(String(error));
-  const { code } = source as { code?: unknown };
+  const { name, message, code, stack } = thrownFacts(error);
   return {
-    name: source.constructor?.name ?? source.name,
-    message: source.message.slice(0, maximumStackCharacters),
-    code: typeof code === 'string' ? code : undefined,
-    stack: source.stack?.slice(0, maximumStackCharacters),
-    isOwn: source instanceof HeddleError && source.name === 'HeddleError',
+    name,
+    message: message.slice(0, maximumStackCharacters),
+    code,
+    stack: stack?.slice(0, maximumStackCharacters),
+    isOwn: error instanceof HeddleError && error.name === 'HeddleError',
   };
 }
 

@@ -1,4 +1,4 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownText } from '../../errors.js';
 
 /** Why a context ended. */
 export type ContextEndReason =
@@ -45,7 +45,7 @@ export function describeEnd(thread: ThreadEnd, termination: { readonly cause: un
 
 function describeCause(error: unknown): string {
   if (error === undefined) return '';
-  return `: ${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}`;
+  return `: ${thrownText(error)}`;
 }
 
 function describeReason(end: ContextEnd): string {

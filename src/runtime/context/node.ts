@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { MessageChannel, type TransferListItem } from 'node:worker_threads';
-import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions, thrownText } from '../../errors.js';
 import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
 import { createRing, requireRingCapacity } from '../../transports/shm/ring-layout.js';
 import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
@@ -315,7 +315,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
   }
 
   #report(error: unknown): void {
-    if (!this.emit('report', error)) process.emitWarning(error instanceof Error ? error : String(error));
+    if (!this.emit('report', error)) process.emitWarning(error instanceof Error ? error : thrownText(error));
   }
 
   async #stopContexts(timeoutMs: number): Promise<void> {

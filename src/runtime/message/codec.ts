@@ -1,4 +1,4 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownFacts } from '../../errors.js';
 import { findUnsendable } from './unsendable.js';
 import { ValueDecoder } from './value-decoder.js';
 import { writeValue } from './value-encoder.js';
@@ -31,7 +31,7 @@ export const valueDecoder = new ValueDecoder();
 
 function encodeFailed(value: unknown, cause: unknown): HeddleError {
   const found = findUnsendable(value);
-  const reason = found?.reason ?? (cause instanceof Error ? cause.message : String(cause));
+  const reason = found?.reason ?? thrownFacts(cause).message;
   const path = found?.path ?? 'value';
   return new HeddleError(
     'ERR_HEDDLE_CODEC',
@@ -43,7 +43,7 @@ function encodeFailed(value: unknown, cause: unknown): HeddleError {
 
 function decodeFailed(cause: unknown, codec: string): HeddleError {
   if (cause instanceof HeddleError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = thrownFacts(cause).message;
   return new HeddleError(
     'ERR_HEDDLE_CODEC',
     `a message does not decode with codec=${codec}: ${reason}. Both sides must use the same codec; close the link if ` +

@@ -1,10 +1,10 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownText } from '../../errors.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from '../message/codec.js';
 import type { Message, MessageKind, MessageOwner } from '../message/message.js';
 import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../message/message-layout.js';
 import { isPlain, isValue, noOptions, type Payload, type SendOptions } from '../message/payload.js';
-import { isThenable } from '../message/thenable.js';
+import { promiseOf } from '../message/thenable.js';
 import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import type { Inbound } from './inbound.js';
@@ -100,8 +100,9 @@ export class MessageService implements MessageOwner, GateTarget {
     } catch (cause) {
       this.#handlerFailed(message, cause);
     }
-    if (isThenable(result)) {
-      this.#finishLater(message, result);
+    const promise = promiseOf(result);
+    if (promise !== undefined) {
+      this.#finishLater(message, promise);
       return;
     }
     if (message.wantsReceipt) this.#sendReceipt(message);
@@ -113,7 +114,7 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   // In a method of its own: a function that holds closures allocates room for what they share whenever it is entered.
-  #finishLater(message: Message, result: PromiseLike<unknown>): void {
+  #finishLater(message: Message, result: Promise<unknown>): void {
     message.keep();
     result.then(
       () => this.#finishOneWay(message),
@@ -151,8 +152,9 @@ export class MessageService implements MessageOwner, GateTarget {
       this.#answerFailure(message, error);
       return;
     }
-    if (isThenable(result)) {
-      this.#answerLater(message, result);
+    const promise = promiseOf(result);
+    if (promise !== undefined) {
+      this.#answerLater(message, promise);
       return;
     }
     // The answers to a batch are a batch: whoever sent its requests together waits for all of them.
@@ -160,7 +162,7 @@ export class MessageService implements MessageOwner, GateTarget {
     else this.#answer(message, result, message.more ? batchOptions : noOptions);
   }
 
-  #answerLater(message: Message, result: PromiseLike<unknown>): void {
+  #answerLater(message: Message, result: Promise<unknown>): void {
     if (message.isAnswered) {
       // The object may be another message's by the time that the promise settles.
       result.then(undefined, (error: unknown) => this.#reportFailure(error));
@@ -206,14 +208,16 @@ export class MessageService implements MessageOwner, GateTarget {
   #reportFailure(cause: unknown): void {
     const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
     this.#host.report(
-      new HeddleError(code, `an onRequest handler failed after its request was answered: ${String(cause)}`, { cause }),
+      new HeddleError(code, `an onRequest handler failed after its request was answered: ${thrownText(cause)}`, {
+        cause,
+      }),
     );
   }
 
   #handlerFailed(message: Message, cause: unknown): void {
     this.#host.statistics.add('handlerErrors');
     message.refuseReceipt();
-    const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `the onMessage handler threw: ${String(cause)}`, {
+    const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `the onMessage handler threw: ${thrownText(cause)}`, {
       cause,
     });
     if (this.#handlers.onEvent === undefined) {

@@ -1,4 +1,4 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownText } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link, RecordReceiver } from '../../transports/transport.js';
 import {
@@ -65,7 +65,7 @@ export class RecordRouter implements RecordReceiver {
       const error =
         cause instanceof HeddleError
           ? cause
-          : new HeddleError('ERR_HEDDLE_PROTOCOL', `a record could not be handled: ${String(cause)}`, { cause });
+          : new HeddleError('ERR_HEDDLE_PROTOCOL', `a record could not be handled: ${thrownText(cause)}`, { cause });
       link.close(error);
     }
   }

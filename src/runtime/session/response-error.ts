@@ -1,4 +1,4 @@
-import { RemoteError } from '../../errors.js';
+import { RemoteError, thrownFacts } from '../../errors.js';
 import type { Message } from '../message/message.js';
 
 /** The error that a response flagged as one carries. The inverse of {@link writeError}. */
@@ -26,15 +26,10 @@ const maximumStackCharacters = 2000;
  * `limitBytes` goes: first the stack, then the end of the message, in the end all.
  */
 export function writeError(error: unknown, limitBytes: number): Buffer {
-  const source = error instanceof Error ? error : new Error(String(error));
-  const code = (source as { code?: unknown }).code;
-  const name = source.constructor?.name ?? source.name;
-  const fields = {
-    name,
-    message: source.message.slice(0, maximumStackCharacters),
-    code: typeof code === 'string' ? code : undefined,
-  };
-  const stack = source.stack?.slice(0, maximumStackCharacters);
+  const facts = thrownFacts(error);
+  const { name, code } = facts;
+  const fields = { name, message: facts.message.slice(0, maximumStackCharacters), code };
+  const stack = facts.stack?.slice(0, maximumStackCharacters);
   for (const some of [{ ...fields, stack }, fields, { ...fields, message: fields.message.slice(0, 100) }, { name }]) {
     const bytes = Buffer.from(JSON.stringify(some));
     if (bytes.length <= limitBytes) return bytes;

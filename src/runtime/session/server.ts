@@ -1,4 +1,4 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownText } from '../../errors.js';
 import type { Link, Portal } from '../../transports/transport.js';
 import { RecordKind } from '../message/message-layout.js';
 import type { Connection } from './connection.js';
@@ -126,7 +126,7 @@ export class Server {
     this.#decide(request).catch((cause: unknown) => {
       if (!request.isDecided) request.reject('the service failed to decide');
       const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
-      this.#layer.report(new HeddleError(code, `an onSession handler threw: ${String(cause)}`, { cause }));
+      this.#layer.report(new HeddleError(code, `an onSession handler threw: ${thrownText(cause)}`, { cause }));
     });
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../clock.js';
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownText } from '../../errors.js';
 import type { Link, RecordReceiver } from '../../transports/transport.js';
 import { OpenedMemories } from '../memory/opened-memory.js';
 import { type RegionHandle, requireRegionHandle } from '../memory/region-handle.js';
@@ -293,7 +293,7 @@ export class SessionLayer implements SessionHost {
 
   reportThrown(cause: unknown): void {
     this.report(
-      new HeddleError('ERR_HEDDLE_INVALID_STATE', `a callback of the user's threw: ${String(cause)}`, { cause }),
+      new HeddleError('ERR_HEDDLE_INVALID_STATE', `a callback of the user's threw: ${thrownText(cause)}`, { cause }),
     );
   }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { type Context, type ContextEvents, createNode, type ListenOptions } from '../../../src/index.js';
+import { thenables, thrownValues } from '../../support/thrown-values.js';
 
 async function connectTo(t: ExecutionContext, uri: string, handlers: ListenOptions) {
   const node = createNode();
@@ -92,3 +93,50 @@ test('the late failure of an answered request is not taken for the answer to ano
   t.is(second.value, 'two');
   t.regex((await reported).message, /too late/);
 });
+
+for (const uri of ['shm://odd-failures', 'tcp://127.0.0.1:0']) {
+  test(`whatever a handler throws is told to its requester, at ${uri}`, async (t) => {
+    const { connection } = await connectTo(t, uri, {
+      onRequest: ({ value }) => {
+        const { index, isAsync } = value as { index: number; isAsync: boolean };
+        const thrown = thrownValues[index]![1]();
+        if (isAsync) return Promise.reject(thrown);
+        throw thrown;
+      },
+    });
+    for (const [index, [title, , says]] of thrownValues.entries()) {
+      for (const isAsync of [false, true]) {
+        const error = await t.throwsAsync(connection.request({ index, isAsync }), undefined, title);
+        t.regex(error?.message ?? '', says, title);
+      }
+    }
+    t.true(connection.isOnline);
+  });
+
+  test(`what is something like a promise is one, at ${uri}`, async (t) => {
+    const { connection } = await connectTo(t, uri, {
+      onRequest: ({ value }) => thenables[value as number]![1]() as Promise<unknown>,
+    });
+    for (const [index, [title, , value, error]] of thenables.entries()) {
+      const [outcome] = await Promise.allSettled([connection.request(index)]);
+      if (outcome.status === 'fulfilled') t.is(outcome.value.value, value, title);
+      else t.regex((outcome.reason as Error).message, error as RegExp, title);
+    }
+    t.true(connection.isOnline);
+  });
+
+  test(`a one-way message whose handler throws something odd is reported, at ${uri}`, async (t) => {
+    const { context, connection } = await connectTo(t, uri, {
+      onMessage: ({ value }) => {
+        throw thrownValues[value as number]![1]();
+      },
+      onRequest: () => 'still there',
+    });
+    for (const [index, [title, , says]] of thrownValues.entries()) {
+      const report = nextReport(context);
+      connection.send(index);
+      t.regex((await report).message, says, title);
+    }
+    t.is((await connection.request('?')).value, 'still there');
+  });
+}

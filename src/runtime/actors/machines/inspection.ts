@@ -1,4 +1,5 @@
 import type { AnyActor, AnyActorRef, InspectionEvent } from 'xstate';
+import { thrownText } from '../../../errors.js';
 import { BoundedFeed } from '../bounded-feed.js';
 import type { ActorHost } from '../host.js';
 import type { Ref } from '../ref.js';
@@ -162,7 +163,7 @@ function toJson(item: InspectedItem): string {
     });
   } catch (error) {
     const { type, rootId, sessionId, sourceId } = item;
-    const event = { type: 'heddle.unwritable', reason: String(error) };
+    const event = { type: 'heddle.unwritable', reason: thrownText(error) };
     const fields = type === '@xstate.event' || type === '@xstate.snapshot' ? { event, snapshot: {} } : {};
     const actor = item.actor && { ...item.actor, config: undefined, snapshot: undefined };
     return JSON.stringify({ type, rootId, sessionId, sourceId, actor, fields });

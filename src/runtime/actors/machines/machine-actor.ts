@@ -1,6 +1,6 @@
 import type { AnyStateMachine, InputFrom, Snapshot } from 'xstate';
 import { HeddleError, requireKnownOptions } from '../../../errors.js';
-import { isThenable } from '../../message/thenable.js';
+import { promiseOf } from '../../message/thenable.js';
 import type { ActorContext } from '../actor-context.js';
 import { type ActorDefinition, type ActorSpecification, defineActor } from '../definition.js';
 import type { Ref } from '../ref.js';
@@ -75,7 +75,8 @@ export function defineMachineActor<TMachine extends AnyStateMachine>(
     stopTimeoutMs,
     state: (input: InputFrom<TMachine>, actor) => {
       const loaded = persistence?.load(input, actor);
-      if (isThenable(loaded)) return loaded.then((snapshot) => start(input, actor, snapshot));
+      const loading = promiseOf(loaded) as Promise<Snapshot<unknown> | undefined> | undefined;
+      if (loading !== undefined) return loading.then((snapshot) => start(input, actor, snapshot));
       return start(input, actor, loaded as Snapshot<unknown> | undefined);
     },
     handlers: {},

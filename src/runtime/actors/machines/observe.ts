@@ -1,5 +1,5 @@
 import { HeddleError, requireInteger } from '../../../errors.js';
-import { isThenable } from '../../message/thenable.js';
+import { promiseOf } from '../../message/thenable.js';
 import type { ActorContext } from '../actor-context.js';
 import { actorStopped, contextLost, nodeLost } from '../actor-errors.js';
 import type { FeedBatch } from '../bounded-feed.js';
@@ -91,8 +91,8 @@ class ObserverState {
   async #guard(call: () => unknown): Promise<void> {
     const { cell } = this.#actor;
     try {
-      const result = call();
-      if (isThenable(result)) await result;
+      const promise = promiseOf(call());
+      if (promise !== undefined) await promise;
     } catch (error) {
       cell.host.reportFailure(cell.ref, error, 'resume');
     }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, systemClock, type Timer } from '../../../clock.js';
-import { HeddleError, requireInteger, requireKnownOptions } from '../../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions, thrownFacts } from '../../../errors.js';
 import { buffersIn } from '../buffers.js';
 import type { Ref } from '../ref.js';
 import type { ActorRef, MessageName, PayloadArguments, Protocol } from '../types.js';
@@ -243,8 +243,9 @@ export class Producer<M extends Protocol<M>> implements AsyncDisposable {
     this.undeliveredCount++;
     if (this.#onUndelivered !== undefined) this.#onUndelivered({ name, payload, error });
     else {
-      const text = error instanceof Error ? error.message : String(error);
-      process.emitWarning(`${name} was given up by its producer: ${text}`, { code: 'HEDDLE_UNDELIVERED' });
+      process.emitWarning(`${name} was given up by its producer: ${thrownFacts(error).message}`, {
+        code: 'HEDDLE_UNDELIVERED',
+      });
     }
   }
 
