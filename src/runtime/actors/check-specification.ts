@@ -41,7 +41,13 @@ export function checkSpecification(module: string, specification: unknown): void
   for (const part of ['stopTimeoutMs', 'receiveTimeoutMs']) {
     if (given[part] !== undefined) requireDuration(`${part} of actor ${name}`, given[part]);
   }
-  mailboxOptionsWith(given.mailbox as Parameters<typeof mailboxOptionsWith>[0]);
+  const { urgent } = mailboxOptionsWith(given.mailbox as Parameters<typeof mailboxOptionsWith>[0]);
+  // An actor that takes whatever comes may have names that its handlers do not show.
+  for (const message of given.receive === undefined ? (urgent ?? []) : []) {
+    if (!Object.hasOwn(handlers, message)) {
+      throw invalid(`urgent: actor ${name} has no handler ${message}; it has ${Object.keys(handlers).join(', ')}`);
+    }
+  }
   supervisionWith(given.supervision as Parameters<typeof supervisionWith>[0]);
 }
 

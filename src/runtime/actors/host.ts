@@ -141,6 +141,7 @@ export class ActorHost {
     this.links.close();
     this.asks.takeAll(this.localAsks, (waiter) => waiter.reject(closed));
     this.asks.stop();
+    this.watches.close();
   }
 
   // ---- running

@@ -51,6 +51,12 @@ export function mailboxOptionsWith(options: MailboxOptions | undefined): Mailbox
   if (!policies.includes(whenFull)) {
     throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `whenFull=${whenFull} is none of ${policies.join(', ')}`);
   }
+  if (options.urgent !== undefined && !Array.isArray(options.urgent)) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `urgent must be a list of names, not ${String(options.urgent)}`,
+    );
+  }
   return {
     capacity: requireInteger('capacity', options.capacity ?? defaults.capacity, 1, maximumCapacity),
     whenFull,

@@ -202,7 +202,10 @@ export class Peer implements RequestOwner<AskWaiter> {
     this.#connect();
     const number = this.#names.size;
     if (number >= maximumNames) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `there are more than ${maximumNames} names of messages`);
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `one context may send another messages of maximumNames=${maximumNames} names: put what differs into the payload`,
+      );
     }
     this.#send(EnvelopeKind.name, number, 0, 0, 0, name);
     this.#names.set(name, number);

@@ -196,7 +196,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
    * counter.tell('add', 5);
    * console.log(await counter.ask('get'));
    */
-  spawn<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): Promise<RefOf<D>> {
+  async spawn<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): Promise<RefOf<D>> {
     this.#requireOpen();
     const [args, options] = rest;
     // What is no object is refused further on, as it is.

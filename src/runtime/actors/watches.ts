@@ -25,6 +25,7 @@ export class Watches {
   readonly #host: ActorHost;
   readonly #remote = new Map<string, RemoteWatch>();
   readonly #byOwner = new Map<unknown, Set<Ref>>();
+  #isClosed = false;
 
   constructor(host: ActorHost) {
     this.#host = host;
@@ -56,7 +57,7 @@ export class Watches {
       return;
     }
     const place = this.#host.places.get(ref.place);
-    if (place === undefined || place.status === 'gone') {
+    if (this.#isClosed || place === undefined || place.status === 'gone') {
       watcher.onTerminated({ ref, reason: lossAt(ref.place) });
       return;
     }
@@ -114,6 +115,14 @@ export class Watches {
   onPlaceGone(place: number): void {
     for (const { ref } of [...this.#remote.values()]) {
       if (ref.place === place) this.onTerminated(place, ref.slot, ref.generation, lossAt(place));
+    }
+  }
+
+  /** The system has been closed: nobody is left who could tell what became of the actors of other contexts. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { ref } of [...this.#remote.values()]) {
+      this.onTerminated(ref.place, ref.slot, ref.generation, lossAt(ref.place));
     }
   }
 

@@ -156,6 +156,15 @@ test('options are checked where they are given', (t) => {
   t.throws(() => defineActor(import.meta.url, { ...base, name: 'c', mailbox: { capacity: 0 } }), {
     code: 'ERR_HEDDLE_INVALID_ARGUMENT',
   });
+  for (const urgent of [['misspelt'], 'get']) {
+    const specification = {
+      ...base,
+      handlers: { get: () => 0 },
+      name: 'urgent',
+      mailbox: { urgent: urgent as string[] },
+    };
+    t.throws(() => defineActor(import.meta.url, specification), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  }
   defineActor(import.meta.url, { ...base, name: 'twice' });
   t.throws(() => defineActor(import.meta.url, { ...base, name: 'twice' }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
 });
