@@ -5,12 +5,16 @@
  * thread stands between them.
  */
 import { createNode } from 'heddle';
+import { UsageError } from './command-line.js';
 import type client from './multi-threaded-hello-client.js';
 import type lead from './multi-threaded-hello-lead.js';
 import type server from './multi-threaded-hello-server.js';
 
 const uri = process.argv[2] ?? 'shm://hello';
 const requestsPerClient = Number(process.argv[3] ?? 100_000);
+if (!Number.isSafeInteger(requestsPerClient) || requestsPerClient < 1) {
+  throw new UsageError(`${process.argv[3]}: the number of requests of each client is wanted, from 1 on`);
+}
 const serverCount = 2;
 const clientCount = 4;
 

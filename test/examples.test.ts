@@ -149,6 +149,30 @@ test('npm run example lists the examples, runs one, and refuses a name that it d
   t.true(unknown.stderr.includes('there is no example helo'));
 });
 
+for (const [words, says] of [
+  [['hello', 'tpc://localhost:7001'], /^hello: uri=tpc:\/\/localhost:7001 names no transport/],
+  [['hello', 'tcp://localhost'], /^hello: write tcp:\/\/host:port/],
+  [['multi-threaded-hello', 'shm://hello', 'many'], /^multi-threaded-hello: many: the number of requests/],
+  [['multi-threaded-hello', 'shm://hello', '0'], /^multi-threaded-hello: 0: the number of requests/],
+] as const) {
+  test(`npm run example ends with a line and the usage where it is told nonsense: ${words.join(' ')}`, async (t) => {
+    const { exitCode, stdout, stderr } = await runProgram('scripts/example.mjs', words);
+    t.is(exitCode, 1);
+    t.is(stdout, '');
+    t.regex(stderr, says);
+    t.true(stderr.includes(`\n\nnpm run example -- ${words[0]} [uri]`), stderr);
+    t.notRegex(stderr, /^ +at /m, 'no stack');
+  });
+}
+
+test('npm start is an example, and npm run example says of each what it is', async (t) => {
+  const { scripts } = JSON.parse(readProjectFile('package.json')) as { scripts: Record<string, string> };
+  t.regex(scripts.start ?? '', /node scripts\/example\.mjs multi-threaded-hello$/);
+  const { exitCode, stdout } = await runProgram('scripts/example.mjs', ['multi-threaded-hello', '--help']);
+  t.is(exitCode, 0);
+  t.regex(stdout, /^A service on several threads.*\n\nnpm run example -- multi-threaded-hello \[uri\]/);
+});
+
 test('every example is compiled', (t) => {
   const compiled = readdirSync(join(projectFolder, 'dist/examples'));
   for (const name of examples) t.true(compiled.includes(`${name}.js`), name);
