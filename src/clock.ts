@@ -27,11 +27,24 @@ function measureThreadOffset(): number {
   return Number(process.hrtime.bigint()) / 1000 - performance.now() * 1000;
 }
 
+/** Longest time that a timer of Node.js can be set to: past it, it fires at once. */
+const longestTimeoutMs = 2 ** 31 - 1;
+
 class NodeTimer implements Timer {
-  readonly #timeout: NodeJS.Timeout;
+  #timeout: NodeJS.Timeout;
   constructor(delayMs: number, callback: () => void, background: boolean) {
-    this.#timeout = setTimeout(callback, delayMs);
+    this.#timeout =
+      delayMs > longestTimeoutMs ? this.#wait(delayMs, callback, background) : setTimeout(callback, delayMs);
     if (background) this.#timeout.unref();
+  }
+  /** Apart, since a function that makes closures allocates for them, even when it makes none. */
+  #wait(delayMs: number, callback: () => void, background: boolean): NodeJS.Timeout {
+    return setTimeout(() => {
+      const leftMs = delayMs - longestTimeoutMs;
+      this.#timeout =
+        leftMs > longestTimeoutMs ? this.#wait(leftMs, callback, background) : setTimeout(callback, leftMs);
+      if (background) this.#timeout.unref();
+    }, longestTimeoutMs);
   }
   cancel(): void {
     clearTimeout(this.#timeout);

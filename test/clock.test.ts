@@ -82,3 +82,19 @@ test('a timer keeps the process alive, a background timer does not', async (t) =
   const ended = await runProgram('--input-type=module', ['--eval', script(true)]);
   t.deepEqual(ended, { exitCode: 0, stdout: '', stderr: '' });
 });
+
+test('a timer that is longer than those of Node.js does not fire at once', async (t) => {
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error) => void warnings.push(name);
+  process.on('warning', onWarning);
+  const fired: number[] = [];
+  const timers = [2 ** 31, 2 ** 40, Infinity].map((delayMs) =>
+    systemClock.setTimer(delayMs, () => fired.push(delayMs)),
+  );
+  // Node.js would fire them after one millisecond, and so before this one.
+  await new Promise<void>((resolve) => void systemClock.setTimer(20, resolve));
+  for (const timer of timers) timer.cancel();
+  process.off('warning', onWarning);
+  t.deepEqual(fired, []);
+  t.deepEqual(warnings, []);
+});

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { HeddleError } from '../../src/index.js';
 import { createTestKit, type TestKitOptions } from '../../src/testkit.js';
-import { Alarm, type BellMessages, Chatterbox } from './fixtures/actors.js';
+import { Alarm, type BellMessages, Chatterbox, Lingering } from './fixtures/actors.js';
 
 async function makeKit(t: ExecutionContext, options: TestKitOptions = {}) {
   const kit = await createTestKit({ manualTime: true, ...options });
@@ -140,4 +140,33 @@ test('manual time is for actors of this thread', async (t) => {
     const error = await t.throwsAsync(createTestKit({ manualTime: true, contexts }), { instanceOf: HeddleError });
     t.is(error?.code, 'ERR_HEDDLE_INVALID_ARGUMENT');
   }
+});
+
+test('an onStop that never ends holds up a stop, and a restart, for as long as a stop may take', async (t) => {
+  const { kit } = await makeKit(t);
+  const failures: string[] = [];
+  kit.system.on('actorFailure', ({ error, action }) => failures.push(`${action}: ${(error as Error).message}`));
+  const lingering = kit.system.spawnHere(Lingering, { begins: true });
+  lingering.tell('fail');
+  const name = lingering.ask('name', undefined, { timeoutMs: 60_000 });
+  await kit.advance(1000);
+  t.is(await name, 'here', 'it has been restarted');
+  const stopped = kit.system.stop(lingering);
+  await kit.advance(1000);
+  await stopped;
+  t.deepEqual(failures, [
+    'restart: a failure',
+    'onStop: onStop did not end in time: stopTimeoutMs=1000',
+    'onStop: onStop did not end in time: stopTimeoutMs=1000',
+  ]);
+});
+
+test('an actor that does not begin is given up, and is not left behind', async (t) => {
+  const { kit } = await makeKit(t);
+  const before = kit.system.host.actorCount;
+  const spawned = kit.system.spawn(Lingering, { begins: false }, { on: 'here' });
+  const outcome = t.throwsAsync(spawned, { code: 'ERR_HEDDLE_TIMEOUT', message: /lingering\S* did not start in time/ });
+  await kit.advance(30_000);
+  await outcome;
+  t.is(kit.system.host.actorCount, before);
 });

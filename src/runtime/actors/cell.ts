@@ -21,7 +21,7 @@ import { callReceive, callSignalHandler } from './signals.js';
 import { type Directive, supervisionWith } from './supervision.js';
 import { Timers } from './timers.js';
 import type { TerminationReason } from './types.js';
-import { UnderWay } from './under-way.js';
+import { stopTimeoutOf, UnderWay } from './under-way.js';
 import type { Watcher } from './watches.js';
 
 /** `suspended`: it failed, and its supervisor has not decided yet. */
@@ -401,7 +401,7 @@ export class Cell extends Child {
     this.#backoff?.cancel();
     this.#takeOnStarted()?.(actorStopped(String(this.ref)));
     if (!wasRunning || this.pendingHandlers === 0) this.#stopNow(reason);
-    else this.#underWay?.wait(this.host.clock, this.#specification.stopTimeoutMs, () => this.#stopNow(reason));
+    else this.#underWay?.wait(this.host.clock, stopTimeoutOf(this.#specification), () => this.#stopNow(reason));
   }
 
   #stopNow(reason: 'stopped' | 'failed'): void {
@@ -427,7 +427,8 @@ export class Cell extends Child {
     const runOnStop = () => {
       this.#state = undefined;
       const call = () => (state === undefined ? undefined : this.#specification.onStop?.(state, reason, this.context));
-      callOnStop(call, (error) => this.host.reportFailure(this.ref, error, 'onStop'), next);
+      const report = (error: unknown) => this.host.reportFailure(this.ref, error, 'onStop');
+      callOnStop(call, this.host.clock, stopTimeoutOf(this.#specification), report, next);
     };
     if (this.#family === undefined || this.#family.size === 0) runOnStop();
     else void this.#family.stopAll().then(runOnStop);

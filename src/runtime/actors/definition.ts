@@ -53,7 +53,7 @@ export interface ActorSpecification<S, A, H> {
   readonly isReentrant?: boolean | undefined;
   /**
    * How long a stop waits for handlers whose promises are pending, in milliseconds; who asked gets ERR_HEDDLE_ACTOR_STOPPED
-   * then. A stop after a failure does not wait. Default: 5000.
+   * then. A stop after a failure does not wait. As long waits a stop, or a restart, for the promise of {@link onStop}. Default: 5000.
    */
   readonly stopTimeoutMs?: number | undefined;
   /** Without a message for this long, {@link onReceiveTimeout} is called. Settable by `actor.setReceiveTimeout`. */

@@ -1,3 +1,5 @@
+import type { Clock } from '../../clock.js';
+import { HeddleError } from '../../errors.js';
 import { promiseOf } from '../message/thenable.js';
 
 /** What is to be done when an actor's state comes to its end, at a stop or a restart. */
@@ -17,8 +19,14 @@ export class Endings {
   }
 }
 
-/** Calls an actor's `onStop`, and then, whatever came of it, `next`. */
-export function callOnStop(call: () => unknown, report: (error: unknown) => void, next: () => void): void {
+/** Calls an actor's `onStop`, and then, whatever came of it, `next`: when its promise has settled, or after so long. */
+export function callOnStop(
+  call: () => unknown,
+  clock: Clock,
+  timeoutMs: number,
+  report: (error: unknown) => void,
+  next: () => void,
+): void {
   let result: unknown;
   try {
     result = call();
@@ -30,8 +38,19 @@ export function callOnStop(call: () => unknown, report: (error: unknown) => void
     next();
     return;
   }
-  promise.then(next, (error: unknown) => {
-    report(error);
+  let isOver = false;
+  const finish = () => {
+    if (isOver) return;
+    isOver = true;
+    timer.cancel();
     next();
+  };
+  const timer = clock.setTimer(timeoutMs, () => {
+    report(new HeddleError('ERR_HEDDLE_TIMEOUT', `onStop did not end in time: stopTimeoutMs=${timeoutMs}`));
+    finish();
+  });
+  promise.then(finish, (error: unknown) => {
+    report(error);
+    finish();
   });
 }

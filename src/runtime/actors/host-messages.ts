@@ -9,7 +9,7 @@ import type { Directive } from './supervision.js';
 import type { TerminationReason } from './types.js';
 import { readError, type WireActorError } from './wire-error.js';
 
-interface Slot {
+export interface Slot {
   readonly slot: number;
   readonly generation: number;
 }

@@ -1,12 +1,13 @@
-import { type HeddleError, requireKnownOptions } from '../../errors.js';
+import type { Timer } from '../../clock.js';
+import { HeddleError, requireKnownOptions } from '../../errors.js';
 import { actorStopped, systemClosed } from './actor-errors.js';
 import type { Cell } from './cell.js';
 import { requireDefinition } from './checks.js';
 import type { Child } from './children.js';
 import { type AnyDefinition, loadDefinition } from './definition.js';
-import type { Family } from './family.js';
+import type { Family, Parent } from './family.js';
 import type { ActorHost } from './host.js';
-import type { SpawnRequest } from './host-messages.js';
+import type { Slot, SpawnRequest } from './host-messages.js';
 import type { SpawnOptions } from './placement.js';
 import type { Place } from './places.js';
 import type { Ref } from './ref.js';
@@ -66,12 +67,29 @@ export class Spawner {
     const host = this.#host;
     const place = host.places.choose(options.on ?? 'here', host.place);
     if (place.place !== host.place) return this.#spawnAt(place, family, definition, args);
-    return new Promise<Ref>((resolve, reject) => {
-      const cell: Cell = host.makeCell(definition, args, family.asParent, (error) => {
+    return this.#make(definition, args, family.asParent);
+  }
+
+  /** Makes an actor here; resolves when it has its state. One that has none in time is not to have it later, unknown to all. */
+  #make(definition: AnyDefinition, args: unknown, parent: Parent, address?: Slot): Promise<Ref> {
+    const host = this.#host;
+    return new Promise((resolve, reject) => {
+      let timer: Timer | undefined;
+      let isStarted = false;
+      const onStarted = (error: unknown) => {
+        isStarted = true;
+        timer?.cancel();
         // The cell is not returned yet when its state is made at once.
         if (error === undefined) queueMicrotask(() => resolve(cell.ref));
         else reject(error);
         host.endTurnSoon();
+      };
+      const cell: Cell = host.makeCell(definition, args, parent, onStarted, address);
+      if (isStarted) return;
+      timer = host.clock.setTimer(spawnTimeoutMs, () => {
+        const text = `${cell.ref} did not start in time: the promise of its state is pending after ${spawnTimeoutMs} ms`;
+        reject(new HeddleError('ERR_HEDDLE_TIMEOUT', text));
+        cell.stop('failed');
       });
     });
   }
@@ -84,16 +102,9 @@ export class Spawner {
 
   /** For a parent in another context: imports the definition and makes an actor of it. */
   async spawnFor(request: SpawnRequest): Promise<{ slot: number; generation: number }> {
-    const host = this.#host;
     const definition = await loadDefinition(request.module, request.definition);
-    return new Promise((resolve, reject) => {
-      const onStarted = (error: unknown) => {
-        if (error !== undefined) reject(error);
-        else queueMicrotask(() => resolve({ slot: cell.ref.slot, generation: cell.ref.generation }));
-        host.endTurnSoon();
-      };
-      const cell: Cell = host.makeCell(definition, request.args, request.parent, onStarted, request.address);
-    });
+    const { slot, generation } = await this.#make(definition, request.args, request.parent, request.address);
+    return { slot, generation };
   }
 
   async #spawnAt(place: Place, family: Family, definition: AnyDefinition, args: unknown): Promise<Ref> {

@@ -17,7 +17,7 @@ export class Timers {
 
   /** Calls back once after `delayMs`, or every `delayMs`. A timer with the same key is replaced. */
   set(key: unknown, delayMs: number, isRepeated: boolean, callback: () => void): void {
-    if (!(delayMs >= 0) || delayMs > 2 ** 31 - 1) {
+    if (typeof delayMs !== 'number' || !(delayMs >= 0) || delayMs > 2 ** 31 - 1) {
       throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `delayMs=${delayMs} must be from 0 to ${2 ** 31 - 1}`);
     }
     this.cancel(key);

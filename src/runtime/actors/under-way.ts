@@ -2,8 +2,9 @@ import type { Clock } from '../../clock.js';
 import type { HeddleError } from '../../errors.js';
 import type { Origin } from './mailbox.js';
 
-/** How long a stop waits for handlers, unless the definition says otherwise. */
-const defaultStopTimeoutMs = 5000;
+/** How long a stop waits for handlers, and then for `onStop`. */
+export const stopTimeoutOf = ({ stopTimeoutMs = 5000 }: { readonly stopTimeoutMs?: number | undefined }) =>
+  stopTimeoutMs;
 
 /** The handlers of one actor whose promises are pending, and who asked for what they give. */
 export class UnderWay {
@@ -45,13 +46,13 @@ export class UnderWay {
   }
 
   /** Calls back when none is pending, or after so long. */
-  wait(clock: Clock, timeoutMs: number | undefined, callback: () => void): void {
+  wait(clock: Clock, timeoutMs: number, callback: () => void): void {
     const finish = () => {
       timer.cancel();
       this.#onNone = undefined;
       callback();
     };
-    const timer = clock.setTimer(timeoutMs ?? defaultStopTimeoutMs, finish);
+    const timer = clock.setTimer(timeoutMs, finish);
     this.#onNone = finish;
   }
 }
