@@ -42,7 +42,7 @@ export class Inbox {
     this.#host = host;
     this.#ref = ref;
     this.settings = settings;
-    this.highWater = settings.whenFull === 'backpressure' ? Math.ceil(settings.capacity / 2) : Infinity;
+    this.highWater = settings.whenFull === 'backpressure' ? settings.highWater : Infinity;
   }
 
   /** Messages that wait to be handled now. */

@@ -2,7 +2,7 @@ import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.j
 
 /** What happens to a message when the mailbox is full. */
 export type OverflowPolicy =
-  /** `tell` returns false from half the capacity on; what is sent past the capacity becomes a dead letter. */
+  /** `tell` returns false from {@link MailboxOptions.highWater} on; what is sent past the capacity becomes a dead letter. */
   | 'backpressure'
   /** The message that comes is dropped. */
   | 'drop-newest'
@@ -18,6 +18,12 @@ export interface MailboxOptions {
    * way or waiting.
    */
   readonly capacity?: number | undefined;
+  /**
+   * Under `backpressure`: from so many waiting messages on `tell` returns false, and `ready()` resolves when half of them
+   * are left. Default: 512, or half the capacity where that was given. More than fits the core's own cache makes
+   * everything slower.
+   */
+  readonly highWater?: number | undefined;
   /** Default: `backpressure`. */
   readonly whenFull?: OverflowPolicy | undefined;
   /** Messages that wait ahead of all others: their names. */
@@ -29,6 +35,7 @@ export interface MailboxOptions {
 /** Mailbox options with their defaults. */
 export interface MailboxSettings {
   readonly capacity: number;
+  readonly highWater: number;
   readonly whenFull: OverflowPolicy;
   readonly urgent: ReadonlySet<string> | undefined;
   readonly stashCapacity: number;
@@ -37,6 +44,7 @@ export interface MailboxSettings {
 const policies: readonly OverflowPolicy[] = ['backpressure', 'drop-newest', 'drop-oldest', 'fail'];
 const defaults: MailboxSettings = {
   capacity: 8192,
+  highWater: 512,
   whenFull: 'backpressure',
   urgent: undefined,
   stashCapacity: 1024,
@@ -57,8 +65,12 @@ export function mailboxOptionsWith(options: MailboxOptions | undefined): Mailbox
       `urgent must be a list of names, not ${String(options.urgent)}`,
     );
   }
+  const capacity = requireInteger('capacity', options.capacity ?? defaults.capacity, 1, maximumCapacity);
+  const highWater =
+    options.highWater ?? (options.capacity === undefined ? defaults.highWater : Math.ceil(capacity / 2));
   return {
-    capacity: requireInteger('capacity', options.capacity ?? defaults.capacity, 1, maximumCapacity),
+    capacity,
+    highWater: requireInteger('highWater', highWater, 1, capacity),
     whenFull,
     urgent: options.urgent === undefined || options.urgent.length === 0 ? undefined : new Set(options.urgent),
     stashCapacity: requireInteger('stashCapacity', options.stashCapacity ?? defaults.stashCapacity, 0, maximumCapacity),

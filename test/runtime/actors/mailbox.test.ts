@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { defineActor } from '../../../src/index.js';
 import { laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Mailbox } from '../../../src/runtime/actors/mailbox.js';
 import { collectGarbage } from '../../support/garbage.js';
@@ -135,6 +136,48 @@ for (const on of ['here', 'worker-1']) {
     t.is(system.deadLetters.length, 100);
   });
 }
+
+for (const [mailbox, highWater] of [
+  [undefined, 512],
+  [{ urgent: ['stop'] }, 512],
+  [{ capacity: 99 }, 50],
+  [{ capacity: 99, highWater: 20 }, 20],
+  [{ highWater: 8192 }, 8192],
+  [{ capacity: 1 }, 1],
+] as const) {
+  test(`senders are told to slow down in time, mailbox: ${JSON.stringify(mailbox)}`, async (t) => {
+    const { system } = await testSystem(t);
+    const definition = defineActor(import.meta.url, {
+      name: `told ${JSON.stringify(mailbox)}`,
+      mailbox,
+      state: () => ({ handled: 0 }),
+      handlers: { handle: (state) => ++state.handled },
+    });
+    const actor = system.spawnHere(definition);
+    const answers = Array.from({ length: highWater }, () => actor.tell('handle'));
+    t.deepEqual([answers.indexOf(false), answers.at(-1)], [highWater - 1, false]);
+    let left = 0;
+    await actor.ready().then(() => {
+      left = system.host.cells[0]!.inbox.waiting;
+    });
+    t.true(left <= highWater / 2, `left=${left}`);
+    await until(() => system.host.isAtRest);
+    t.is(await actor.ask('handle'), highWater + 1);
+  });
+}
+
+test('a mailbox cannot tell its senders later than it is full', (t) => {
+  for (const highWater of [0, 9, 1.5]) {
+    const define = () =>
+      defineActor(import.meta.url, {
+        name: `late ${highWater}`,
+        mailbox: { capacity: 8, highWater },
+        state: () => ({}),
+        handlers: {},
+      });
+    t.throws(define, { code: 'ERR_HEDDLE_INVALID_ARGUMENT', message: /highWater/ });
+  }
+});
 
 test('an idle actor keeps the payload of its last message alive no longer', async (t) => {
   const { system } = await testSystem(t);
