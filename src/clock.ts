@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** A timer that has been set and not yet fired. */
 export interface Timer {
   /** Keeps the timer from firing; harmless once it has fired. */
@@ -22,7 +24,7 @@ export interface Clock {
 const threadOffsetMicros = measureThreadOffset();
 
 function measureThreadOffset(): number {
-  // The first access to `performance` loads it, which takes milliseconds: it must not fall between the two readings.
+  // The first call takes longer than others: it must not fall between the two readings.
   performance.now();
   return Number(process.hrtime.bigint()) / 1000 - performance.now() * 1000;
 }

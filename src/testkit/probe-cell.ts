@@ -2,6 +2,7 @@ import { actorStopped } from '../runtime/actors/actor-errors.js';
 import { Cell } from '../runtime/actors/cell.js';
 import type { AnyDefinition } from '../runtime/actors/definition.js';
 import type { Parent } from '../runtime/actors/family.js';
+import { HandlerTable } from '../runtime/actors/handler-table.js';
 import type { ActorHost } from '../runtime/actors/host.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import { carryMessage } from './codec-cell.js';
@@ -80,5 +81,5 @@ export class ProbeCell extends Cell {
 /** What probes are spawned as. */
 export function probeDefinition(name: string): AnyDefinition {
   const specification = { name, state: () => undefined, handlers: {} };
-  return { name, module: import.meta.url, specification, handlers: Object.create(null), cellClass: ProbeCell };
+  return { name, module: import.meta.url, specification, handlers: new HandlerTable({}), cellClass: ProbeCell };
 }

@@ -25,6 +25,8 @@ export class Caller {
   readonly #names: string[] = [];
   readonly #envelope = new Envelope();
   readonly #laneEnds = new Map<Cell, LaneEnd>();
+  /** The last one that a message came by: the next one often comes by the same. */
+  #lastLaneEnd: LaneEnd | undefined;
   /** Asks without a reply yet, by the index in their ids, which the asking context uses again and again. */
   readonly #asks: (RemoteAsk | undefined)[] = [];
 
@@ -72,7 +74,7 @@ export class Caller {
     const { whenFull, capacity } = cell.inbox.settings;
     if (origin !== undefined) deliver(cell, text, envelope, origin, capacity);
     else {
-      const lane = this.#laneEnds.get(cell) ?? this.#makeLaneEnd(cell);
+      const lane = this.#lastLaneEnd?.cell === cell ? this.#lastLaneEnd : this.#laneEndOf(cell);
       if (++lane.waiting > laneWindow && this.#isRemote) {
         // Only who does not keep to the window comes here: what it sends must not fill this process's memory.
         lane.onTaken();
@@ -101,9 +103,15 @@ export class Caller {
     if (this.#asks[index] === ask) this.#asks[index] = undefined;
   }
 
+  #laneEndOf(cell: Cell): LaneEnd {
+    const lane = this.#laneEnds.get(cell) ?? this.#makeLaneEnd(cell);
+    this.#lastLaneEnd = lane;
+    return lane;
+  }
+
   #makeLaneEnd(cell: Cell): LaneEnd {
     const { slot, generation } = cell.ref;
-    const lane = new LaneEnd(this.#host.clock, (count) =>
+    const lane = new LaneEnd(cell, this.#host.clock, (count) =>
       this.send(EnvelopeKind.taken, slot, generation, count, undefined),
     );
     this.#laneEnds.set(cell, lane);
@@ -123,6 +131,7 @@ export class Caller {
     if (lane === undefined) return;
     lane.close();
     this.#laneEnds.delete(cell);
+    if (this.#lastLaneEnd === lane) this.#lastLaneEnd = undefined;
     this.send(EnvelopeKind.closed, cell.ref.slot, cell.ref.generation, 0, undefined);
   }
 

@@ -9,6 +9,7 @@ import { diagnostics, handleObserved } from './diagnostics.js';
 import { callOnStop, Endings } from './endings.js';
 import { errorOf, isOfMessageAlone } from './error-reply.js';
 import { Family, type Parent } from './family.js';
+import type { HandlerTable } from './handler-table.js';
 import type { ActorHost } from './host.js';
 import { Inbox, type Stashed } from './inbox.js';
 import type { EntryName, Mailbox, Origin } from './mailbox.js';
@@ -49,7 +50,7 @@ export class Cell extends Child {
   consumers: Consumers | undefined;
   readonly inbox: Inbox;
   readonly #specification: Specification;
-  readonly #handlers: Handlers<unknown>;
+  readonly #handlers: HandlerTable;
   readonly #isReentrant: boolean;
   #state: unknown;
   #context: ActorContext | undefined;
@@ -147,10 +148,11 @@ export class Cell extends Child {
   }
 
   schedule(): void {
-    if (!this.isScheduled && this.status === 'running' && !this.#isBlocked) this.host.schedule(this);
+    if (!this.isScheduled && this.status === 'running' && !this.#isBlocked()) this.host.schedule(this);
   }
 
-  get #isBlocked(): boolean {
+  /** No getter: V8 calls a private one out of line. */
+  #isBlocked(): boolean {
     return this.pendingHandlers > 0 && !this.#isReentrant;
   }
 
@@ -161,7 +163,7 @@ export class Cell extends Child {
     this.isScheduled = false;
     let handled = 0;
     const inbox = this.inbox;
-    while (handled < limit && this.status === 'running' && !this.#isBlocked) {
+    while (handled < limit && this.status === 'running' && !this.#isBlocked()) {
       const taken = inbox.take();
       if (taken === undefined) break;
       handled++;
@@ -190,7 +192,7 @@ export class Cell extends Child {
     }
     this.lastName = name;
     this.#timers?.onMessage();
-    const handler = this.#handlers[name];
+    const handler = this.#handlers.find(name);
     if (handler === undefined && name === reliableName) {
       if (unwrapReliable(this, taken)) this.#handle(taken);
       return;

@@ -4,6 +4,7 @@ import { importModule } from '../context/import-module.js';
 import type { ActorContext } from './actor-context.js';
 import type { Cell } from './cell.js';
 import { checkSpecification } from './check-specification.js';
+import { HandlerTable } from './handler-table.js';
 import type { MailboxOptions } from './mailbox-options.js';
 import type { SupervisionOptions } from './supervision.js';
 import type { ActorRef, Protocol, Termination } from './types.js';
@@ -80,7 +81,7 @@ export interface ActorDefinition<A, M extends Protocol<M>> {
   /** @internal */
   readonly specification: ActorSpecification<unknown, A, Handlers<unknown>>;
   /** @internal The handlers, without what every object inherits: a message may be called `toString`. */
-  readonly handlers: Handlers<unknown>;
+  readonly handlers: HandlerTable;
   /** @internal What runs actors of this definition, where it is not the usual. */
   readonly cellClass?: typeof Cell;
   /** @internal Only for the compiler. */
@@ -162,7 +163,7 @@ export function defineActor<S, A, H extends Handlers<S>>(
   if (definitions.has(key)) {
     throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `module=${url} defines two actors with name=${name}`);
   }
-  const handlers = Object.assign(Object.create(null), specification.handlers);
+  const handlers = new HandlerTable(specification.handlers);
   const definition = { name, module: url, specification, handlers } as unknown as ActorDefinition<A, MessagesOf<H>>;
   definitions.set(key, definition);
   return definition;

@@ -1,6 +1,7 @@
 import type { ActorContext } from './actor-context.js';
 import { Cell } from './cell.js';
 import type { ActorSpecification, AnyDefinition, Handlers } from './definition.js';
+import { HandlerTable } from './handler-table.js';
 import type { ActorHost } from './host.js';
 import type { Ref } from './ref.js';
 
@@ -9,12 +10,11 @@ import type { Ref } from './ref.js';
  * also where a test has everything else go through the codec.
  */
 export function internalDefinition<S, A>(specification: ActorSpecification<S, A, Handlers<S>>): AnyDefinition {
-  const handlers = Object.assign(Object.create(null), specification.handlers);
   return {
     name: specification.name,
     module: import.meta.url,
     specification,
-    handlers,
+    handlers: new HandlerTable(specification.handlers),
     cellClass: Cell,
   } as AnyDefinition;
 }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../clock.js';
+import type { Cell } from './cell.js';
 import type { Origin } from './mailbox.js';
 
 /** Messages that one context may have on their way to, or waiting at, one actor of another. */
@@ -19,6 +20,9 @@ export class Lane {
   isClosed = false;
   /** It serves no longer: the actor has gone, or the connection that this lane counted for. */
   isStale = false;
+  /** The last message's name, and its number on the connection: the next one is often called the same. */
+  lastName = '';
+  lastNameNumber = -1;
   readonly #waiters: (() => void)[] = [];
 
   /** The receiver has taken so many messages out. True when somebody was waiting for it. */
@@ -61,12 +65,14 @@ export class LaneEnd implements Origin {
   readonly signal = undefined;
   /** Messages of this lane in the mailbox. */
   waiting = 0;
+  readonly cell: Cell;
   #unreported = 0;
   #timer: Timer | undefined;
   readonly #clock: Clock;
   readonly #report: (count: number) => void;
 
-  constructor(clock: Clock, report: (count: number) => void) {
+  constructor(cell: Cell, clock: Clock, report: (count: number) => void) {
+    this.cell = cell;
     this.#clock = clock;
     this.#report = report;
   }

@@ -73,10 +73,7 @@ export class Links {
   }
 
   tell(ref: Ref, name: string, payload: unknown): boolean {
-    const peer = this.peer(ref.place);
-    if (peer.isUp) return peer.tell(ref, name, payload);
-    this.#host.deadLetters.add(peer.lossReason, ref, name, payload);
-    return false;
+    return this.peer(ref.place).tell(ref, name, payload);
   }
 
   /** Tells the runtime of a context something. False when it cannot be reached. */

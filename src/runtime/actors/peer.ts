@@ -83,7 +83,14 @@ export class Peer implements RequestOwner<AskWaiter> {
 
   tell(ref: Ref, name: string, payload: unknown): boolean {
     let lane = ref.lane;
-    if (lane === undefined || lane.isStale) lane = this.#laneOf(ref);
+    if (lane === undefined || lane.isStale) {
+      // One that serves is of a context that is up: it is retired when that is lost.
+      if (!this.isUp) {
+        this.#host.deadLetters.add(this.lossReason, ref, name, payload);
+        return false;
+      }
+      lane = this.#laneOf(ref);
+    }
     if (lane.isClosed) {
       this.#host.deadLetters.add('stopped', ref, name, payload);
       return false;
@@ -94,7 +101,11 @@ export class Peer implements RequestOwner<AskWaiter> {
     }
     let isPlaced: boolean;
     try {
-      isPlaced = this.#send(EnvelopeKind.tell, this.#nameNumber(name), ref.slot, ref.generation, 0, payload);
+      if (lane.lastNameNumber < 0 || lane.lastName !== name) {
+        lane.lastNameNumber = this.#nameNumber(name);
+        lane.lastName = name;
+      }
+      isPlaced = this.#send(EnvelopeKind.tell, lane.lastNameNumber, ref.slot, ref.generation, 0, payload);
     } catch (error) {
       const code = error instanceof HeddleError ? error.code : undefined;
       if (code === undefined || sendersOwnErrors.includes(code)) throw error;

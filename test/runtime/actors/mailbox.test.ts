@@ -151,7 +151,7 @@ for (const [mailbox, highWater] of [
       name: `told ${JSON.stringify(mailbox)}`,
       mailbox,
       state: () => ({ handled: 0 }),
-      handlers: { handle: (state) => ++state.handled },
+      handlers: { handle: (state) => ++state.handled, stop: () => {} },
     });
     const actor = system.spawnHere(definition);
     const answers = Array.from({ length: highWater }, () => actor.tell('handle'));
