@@ -9,6 +9,13 @@ const isRoot = process.getuid?.() === 0;
 const link = 'wire';
 // In /sys programs find the interfaces of the namespace that it was mounted in, and UCX looks there.
 const script = 'mount -t sysfs sysfs /sys && echo here && exec cat > /dev/null';
+// The kernel takes its time, and who looks at the interfaces before, as UCX does once, finds the link without its cable.
+const waitForLink = `
+  for try in $(seq 1000); do
+    [ "$(cat /sys/class/net/${link}/operstate)" = up ] && exit 0
+    sleep 0.02
+  done
+  exit 1`;
 
 export type Host = 'left' | 'right';
 
@@ -48,6 +55,7 @@ export class TwoHosts {
         await hosts.#run(host, 'ip', 'link', 'set', link, 'up');
         await hosts.#run(host, 'ip', 'link', 'set', 'lo', 'up');
       }
+      for (const host of ['left', 'right'] as const) await hosts.#run(host, 'sh', '-c', waitForLink);
       return hosts;
     } catch (error) {
       left.stdin?.end();
