@@ -379,7 +379,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
 
   #requireOpen(): void {
     if (this.#isClosed)
-      throw new HeddleError('ERR_HEDDLE_INVALID_STATE', 'the transport is closed; start a new context');
+      throw new HeddleError('ERR_HEDDLE_CLOSED', 'the transport was closed: its context has stopped');
   }
 }
 

@@ -223,7 +223,7 @@ export class TcpTransport implements Transport, TcpPortalOwner {
   }
 
   #requireOpen(): void {
-    if (this.#closed) throw new HeddleError('ERR_HEDDLE_INVALID_STATE', 'the transport is closed; start a new context');
+    if (this.#closed) throw new HeddleError('ERR_HEDDLE_CLOSED', 'the transport was closed: its context has stopped');
   }
 }
 
