@@ -224,6 +224,7 @@ test('whatever happens in whatever order: connects settle, pairs match, survivor
       const { directory, members, end } = makeDirectory(count);
       const ended = new Set<number>();
       const settled: Promise<unknown>[] = [];
+      const connected: [id: number, peer: number][] = [];
       for (const member of members) member.attachResult = () => new Promise((resolve) => setImmediate(resolve));
       try {
         for (const { kind, id, name } of steps) {
@@ -231,12 +232,7 @@ test('whatever happens in whatever order: connects settle, pairs match, survivor
           else if (kind === 'connect') {
             settled.push(
               directory.connect(id, `${name}`).then(
-                (peer) => {
-                  if (ended.has(id) || ended.has(peer)) return;
-                  const pair = members[id]!.attached.findLast((candidate) => candidate.peerContextId === peer)!;
-                  const other = members[peer]!.attached.find((candidate) => candidate.outgoing === pair.incoming);
-                  if (other === undefined) throw new Error('the peer has another pair');
-                },
+                (peer) => connected.push([id, peer]),
                 (error) => {
                   if (!(error instanceof HeddleError)) throw error;
                 },
@@ -258,6 +254,13 @@ test('whatever happens in whatever order: connects settle, pairs match, survivor
         }
         await Promise.all(settled);
         await new Promise((resolve) => setImmediate(resolve));
+        // Not before: while one connect is answered, another may be replacing a pair that was closed.
+        for (const [id, peer] of connected) {
+          if (ended.has(id) || ended.has(peer)) continue;
+          const pair = members[id]!.attached.findLast((candidate) => candidate.peerContextId === peer)!;
+          const other = members[peer]!.attached.find((candidate) => candidate.outgoing === pair.incoming);
+          if (other === undefined) throw new Error('the peer has another pair');
+        }
         for (const member of members) {
           if (ended.has(member.id)) continue;
           for (const { peerContextId } of member.attached) {
