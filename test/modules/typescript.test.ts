@@ -29,7 +29,12 @@ test('elsewhere the module of an actor in .ts is refused with advice', async (t)
   const folder = await makeProject(t, { 'counter.ts': counterIn('import.meta.url') });
   const url = pathToFileURL(join(folder, 'counter.ts'));
   const system = await createSystem({ contexts: 1 });
-  t.teardown(() => system.close());
+  // A system does not keep the process alive, and ava ends a test when nothing else does.
+  const hold = setInterval(() => {}, 60_000);
+  t.teardown(async () => {
+    await system.close();
+    clearInterval(hold);
+  });
   // As if a loader of this thread alone had loaded it.
   const Counter = defineActor(url, { name: 'counter', state: (_: { start: number }) => ({}), handlers: { add() {} } });
   const spawned = system.spawn(Counter, { start: 0 });
