@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import { systemClock } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import type { AnyContextMain } from './context-main.js';
@@ -6,7 +7,8 @@ import type { ContextFactory, ContextInit, DirectedContext } from './context-run
 import { type ContextControl, DirectoryClient, exposeControl } from './control.js';
 import { currentOsThreadId } from './cpu-placement.js';
 import { fromWireError, type Outcome, outcomeOf } from './error-wire.js';
-import { importModule } from './import-module.js';
+import { afterImports, importModule } from './import-module.js';
+import { collectAllGarbage, LoadingGarbage } from './loading-garbage.js';
 import { activePorts, isLoopAliveWithout, type LoopHold } from './loop-liveness.js';
 import { ResourceBaseline } from './resource-baseline.js';
 
@@ -63,6 +65,14 @@ class WorkerControl implements ContextControl {
     this.stopped = new Promise((resolve) => {
       this.#markStopped = resolve;
     });
+    const garbage = new LoadingGarbage({
+      clock: systemClock,
+      activity: () => Atomics.load(activity, 0),
+      // Its main function may be loading more.
+      isBusy: () => !this.#started || context.hasOutstandingWork(),
+      collect: collectAllGarbage,
+    });
+    afterImports(() => garbage.onLoaded());
   }
 
   start(moduleUrl: string, parcel: { readonly data: unknown }): Promise<Outcome<unknown>> {

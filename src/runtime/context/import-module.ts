@@ -2,6 +2,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { HeddleError } from '../../errors.js';
 
+let onImported = () => {};
+
+/** Has `listener` called whenever {@link importModule} has imported a module in this thread, or has failed to. */
+export function afterImports(listener: () => void): void {
+  onImported = listener;
+}
+
 /**
  * Imports a module of the user's in this thread. What Node.js cannot do with TypeScript rejects with
  * `ERR_HEDDLE_TYPESCRIPT`, which says what to do; everything else as the import did.
@@ -11,6 +18,8 @@ export async function importModule(url: string): Promise<unknown> {
     return await import(url);
   } catch (cause) {
     throw typeScriptError(url, cause) ?? cause;
+  } finally {
+    onImported();
   }
 }
 
