@@ -20,11 +20,16 @@ export function installMissing(who, packages) {
   }
 
   console.log(`installing: ${names.join(' ')}`);
-  aptGet('update');
+  updatePackageLists();
   aptGet('install', '--yes', '--no-install-recommends', ...names);
 
   const stillMissing = packages.filter((entry) => !entry.isPresent()).map(({ name }) => name);
   if (stillMissing.length > 0) fail(`apt-get installed them, and yet these do not run: ${stillMissing.join(', ')}`);
+}
+
+/** Learns which versions of packages there are now; ends the process with an error where that is not to be had. */
+export function updatePackageLists() {
+  aptGet('update');
 }
 
 function aptGet(...args) {

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { updatePackageLists } from '../install-packages.mjs';
 import { cacheFolder, makeOwnFolder } from './own-folder.mjs';
 
 const guestInit = fileURLToPath(new URL('./guest/init.sh', import.meta.url));
@@ -32,7 +33,7 @@ const idleModules = [
  */
 export function prepareKernel() {
   mkdirSync(cacheFolder, { recursive: true });
-  const version = kernelVersion();
+  const version = unpackedVersion() ?? unpackNewest();
   const folder = join(cacheFolder, version);
   const kernel = {
     version,
@@ -40,22 +41,42 @@ export function prepareKernel() {
     initrd: join(folder, 'initrd'),
     modules: join(folder, 'lib/modules'),
   };
-  if (!existsSync(kernel.image)) unpackKernel(version, folder);
   writeInitrd(folder, kernel);
   return kernel;
 }
 
-/** The newest that is unpacked already, so that runs need no network; else the newest that Debian has. */
-function kernelVersion() {
+/** The newest that is unpacked already, so that runs need no network. */
+function unpackedVersion() {
   const unpacked = readdirSync(cacheFolder).filter((name) => existsSync(join(cacheFolder, name, 'vmlinux')));
-  if (unpacked.length > 0) return unpacked.sort().at(-1);
-  const depends = execFileSync('apt-cache', ['depends', 'linux-image-amd64'], { encoding: 'utf8' });
-  const version = /Depends: linux-image-(\S+)/.exec(depends)?.[1];
-  if (version === undefined) throw new Error('apt-cache knows no linux-image-amd64: run apt-get update first');
-  return version;
+  return unpacked.sort().at(-1);
 }
 
-function unpackKernel(version, folder) {
+/** Brings the newest that Debian has; what apt remembers of it may be too old, or missing. */
+function unpackNewest() {
+  const remembered = newestVersion();
+  try {
+    if (remembered !== undefined) return unpackKernel(remembered);
+  } catch (error) {
+    console.log(`verbs lab: linux-image-${remembered} is not to be had (${error.message}): looking for a newer one`);
+  }
+  updatePackageLists();
+  const version = newestVersion();
+  if (version === undefined) {
+    throw new Error(
+      'apt knows no package linux-image-amd64, the kernel that the guests boot: is this Debian on x86-64?',
+    );
+  }
+  return unpackKernel(version);
+}
+
+/** The newest that apt knows of. */
+function newestVersion() {
+  const { stdout } = spawnSync('apt-cache', ['depends', 'linux-image-amd64'], { encoding: 'utf8', timeout: 60_000 });
+  return /Depends: linux-image-(\S+)/.exec(stdout ?? '')?.[1];
+}
+
+function unpackKernel(version) {
+  const folder = join(cacheFolder, version);
   console.log(`verbs lab: downloading linux-image-${version} (once)`);
   const work = makeOwnFolder('unpack');
   try {
@@ -63,7 +84,7 @@ function unpackKernel(version, folder) {
     chmodSync(work, 0o777);
     execFileSync('apt-get', ['-q', 'download', `linux-image-${version}`], {
       cwd: work,
-      stdio: 'ignore',
+      stdio: ['ignore', 'ignore', 'inherit'],
       timeout: 600_000,
     });
     const [archive] = readdirSync(work);
@@ -76,6 +97,7 @@ function unpackKernel(version, folder) {
     writeFileSync(join(root, 'vmlinux'), uncompressed(readFileSync(join(root, 'boot', `vmlinuz-${version}`))));
     rmSync(folder, { recursive: true, force: true });
     renameSync(root, folder);
+    return version;
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

@@ -1,6 +1,6 @@
 /**
  * Runs tests on a real kernel's RDMA stack, without RDMA hardware: in virtual machines that boot a Debian kernel with
- * SoftRoCE on this machine's own file system. As root on Debian or Ubuntu it installs what it needs.
+ * SoftRoCE on this machine's own file system. As root on Debian it installs what it needs.
  *
  *   npm run test:verbs                       everything but what takes long
  *   npm run test:verbs -- two-hosts netem    some of it
@@ -32,6 +32,12 @@ const unknown = positionals.filter((name) => !scenarios.some((one) => one.name =
 if (unknown.length > 0 || !['1', '2'].includes(values.guests)) {
   console.error(
     `npm run test:verbs -- ${scenarios.map(({ name }) => `[${name}]`).join(' ')} | --all | --run <command> [--guests 1|2]`,
+  );
+  process.exit(1);
+}
+if (process.platform !== 'linux' || process.arch !== 'x64') {
+  console.error(
+    `The verbs lab needs Linux on x86-64, the architecture of its guests: not run on ${process.platform}-${process.arch}`,
   );
   process.exit(1);
 }

@@ -5,6 +5,11 @@ const verbs = 'export UCX_TLS=rc_verbs,rdmacm,self UCX_NET_DEVICES=$DEVICE:1';
  * connection by the RDMA connection manager after its interface was down.
  */
 const verbsBySockets = 'export UCX_TLS=rc_verbs,tcp,self UCX_SOCKADDR_TLS_PRIORITY=tcp';
+/**
+ * For a wire that loses packets. SoftRoCE learns of most losses by the end of UCX's timeout alone, one second, and a large
+ * message goes as one read by the device, which the other end's signs of life wait behind: four losses in it are four seconds.
+ */
+const verbsOnLossyWire = `${verbs} UCX_RC_TIMEOUT=250ms`;
 const twoHosts = 'exec node dist/test/verbs/two-hosts.js';
 
 /** Threads start slowly in an emulated machine. */
@@ -12,7 +17,7 @@ const patience = 'export HEDDLE_TEST_RDMA_HOST=$IP HEDDLE_TEST_TIMEOUT_MS=300000
 const ava = 'node node_modules/ava/entrypoints/cli.mjs --serial --timeout=320s';
 const oneHost = (rows) => `${verbsBySockets}
 ${patience}
-exec ${ava} dist/test/conformance/rdma.test.js ${rows}`;
+exec ${ava} dist/test/conformance/rdma.test.js ${matching(rows)}`;
 /** The contexts of guest 1's tests are in guest 0, until guest 1 says that it is done. */
 const betweenHosts = (rows) => `${verbsBySockets}
 ${patience}
@@ -24,10 +29,10 @@ if [ $GUEST = 0 ]; then
 fi
 trap 'touch /lab/conformance.done' EXIT
 for ((try = 0; try < 600; try++)); do (: </dev/tcp/$PEER/7998) 2>/dev/null && break; sleep .2; done
-HEDDLE_TEST_PEERS=$PEER:7998 ${ava} dist/test/conformance/rdma-processes.test.js ${rows}`;
+HEDDLE_TEST_PEERS=$PEER:7998 ${ava} dist/test/conformance/rdma-processes.test.js ${matching(rows)}`;
 
 /** Rows of the suite that tell of the wire most, in the minutes that there are. */
-const rows = [
+const rowsBetweenHosts = [
   'Objects link*',
   'Behaviour 1 establishment: accept*',
   'Behaviour 3 closing: what the other side*',
@@ -37,9 +42,15 @@ const rows = [
   'Behaviour 11 one-sided: reads and writes*',
   'Behaviour 11 one-sided: atomic operations of many*',
   'Behaviour 11 one-sided: a revoked region*',
-]
-  .map((row) => `--match '${row}'`)
-  .join(' ');
+];
+/** Of these the ones in which it matters that both ends have the same device, and the same process. */
+const rowsInOneHost = [
+  'Behaviour 3 closing: what the other side*',
+  'Behaviour 10*',
+  'Behaviour 11 one-sided: atomic operations of many*',
+  'Behaviour 11 one-sided: a revoked region*',
+];
+const matching = (rows) => rows.map((row) => `--match '${row}'`).join(' ');
 
 /**
  * What the lab runs. Each counts as passed when every guest's command exits with 0, and at least `packets` packets went
@@ -50,7 +61,7 @@ export const scenarios = [
     name: 'conformance',
     title: 'rows of the conformance suite over verbs, in one guest',
     guests: 1,
-    command: oneHost(rows),
+    command: oneHost(rowsInOneHost),
     timeoutMs: 25 * 60_000,
     packets: 1000,
   },
@@ -58,7 +69,7 @@ export const scenarios = [
     name: 'conformance-hosts',
     title: 'rows of the conformance suite over verbs, between two guests',
     guests: 2,
-    command: betweenHosts(rows),
+    command: betweenHosts(rowsBetweenHosts),
     timeoutMs: 25 * 60_000,
     packets: 1000,
   },
@@ -84,7 +95,7 @@ export const scenarios = [
     title: 'messages, regions and failures on a wire that delays packets and loses some',
     guests: 2,
     netem: 'delay 1ms loss 0.1%',
-    command: `${verbs}\n${twoHosts} talk failures silence`,
+    command: `${verbsOnLossyWire}\n${twoHosts} talk failures`,
     timeoutMs: 10 * 60_000,
     packets: 1000,
   },
@@ -104,7 +115,7 @@ exec node dist/test/soak/main.js --transport rdma --seed 8 --seconds 60`,
     title: 'the whole conformance suite over verbs, in one guest',
     isLong: true,
     guests: 1,
-    command: oneHost(''),
+    command: oneHost([]),
     timeoutMs: 150 * 60_000,
     packets: 10_000,
   },
@@ -113,7 +124,7 @@ exec node dist/test/soak/main.js --transport rdma --seed 8 --seconds 60`,
     title: 'the whole conformance suite over verbs, between two guests',
     isLong: true,
     guests: 2,
-    command: betweenHosts(''),
+    command: betweenHosts([]),
     timeoutMs: 150 * 60_000,
     packets: 10_000,
   },

@@ -20,7 +20,7 @@ import {
 
 const { IP, INTERFACE = 'eth0', NETEM = '' } = process.env;
 /** How long the host is not heard of: longer than keepalive waits. */
-const outageMs = 12_000;
+const outageMs = 14_000;
 
 /** The service: a process of its own, that can be killed. */
 export async function serve(): Promise<void> {

@@ -10,7 +10,7 @@ export const serviceUri = `rdma://${host}:7000`;
 export const sleeperUri = `rdma://${host}:7001`;
 export const controlPort = 7999;
 /** Of an emulated machine nothing is quick: a peer that works must not be taken for a silent one. */
-export const keepalive = { keepaliveIdleMs: 3000, keepaliveIntervalMs: 1000, keepaliveProbes: 3 };
+export const keepalive = { keepaliveIdleMs: 4000, keepaliveIntervalMs: 1000, keepaliveProbes: 4 };
 /** Regions are reached by the device itself. */
 export const contextOptions = { rdmaOneSided: true };
 export const mebibyte = 1024 * 1024;
