@@ -1,6 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
-  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -80,9 +79,8 @@ function unpackKernel(version) {
   console.log(`verbs lab: downloading linux-image-${version} (once)`);
   const work = makeOwnFolder('unpack');
   try {
-    // apt downloads as a user of its own, who must be let in.
-    chmodSync(work, 0o777);
-    execFileSync('apt-get', ['-q', 'download', `linux-image-${version}`], {
+    // apt would download as a user of its own, who may not enter the cache.
+    execFileSync('apt-get', ['-q', '-o', 'APT::Sandbox::User=root', 'download', `linux-image-${version}`], {
       cwd: work,
       stdio: ['ignore', 'ignore', 'inherit'],
       timeout: 600_000,
