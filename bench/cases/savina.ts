@@ -16,9 +16,17 @@ const erlangWorkloads: Readonly<Record<string, string>> = {
   'bank-transaction': 'bank_transaction',
 };
 
+/** Those that Erlang plays with its processes bound to different schedulers as well: left to itself it puts them on one. */
+const erlangWorkloadsApart: Readonly<Record<string, string>> = { 'ping-pong': 'ping_pong_apart' };
+
 /** A program's arguments are the numbers of the benchmark's parameters, in their order. */
-function erlangSides({ name, parameters }: SavinaBenchmark, schedulers: number, sideName: string): Side[] {
-  const workload = erlangWorkloads[name];
+function erlangSides(
+  { name, parameters }: SavinaBenchmark,
+  schedulers: number,
+  sideName: string,
+  workloads = erlangWorkloads,
+): Side[] {
+  const workload = workloads[name];
   if (workload === undefined) return [];
   const numbersOf = (mode: Mode): number[] => Object.values(parameters[mode] as Record<string, number>);
   return [erlangSavinaSide(sideName, workload, schedulers, numbersOf)];
@@ -41,9 +49,11 @@ function benchmarksOf(benchmark: SavinaBenchmark): Benchmark[] {
     metric: `${metric}; on two contexts`,
     quickMetric: `${title}, reduced; on two contexts`,
     ours: savinaSide('heddle', name, 2),
-    peers: [savinaSide('heddle on one context', name, 1), ...erlangSides(benchmark, 2, 'Erlang 25')].map((side) => ({
-      side,
-    })),
+    peers: [
+      savinaSide('heddle on one context', name, 1),
+      ...erlangSides(benchmark, 2, 'Erlang 25'),
+      ...erlangSides(benchmark, 2, 'Erlang 25, bound to two schedulers', erlangWorkloadsApart),
+    ].map((side) => ({ side })),
   };
   const alone = erlangSides(benchmark, 1, 'Erlang 25, one scheduler');
   if (alone.length === 0) return [onTwo];

@@ -23,6 +23,7 @@ repeat(Play, Parameters, Deadline, Done) ->
     end.
 
 play(ping_pong, [Pings]) -> ping_pong(Pings);
+play(ping_pong_apart, [Pings]) -> ping_pong_apart(Pings);
 play(fork_join_throughput, [Messages, Actors]) -> fork_join_throughput(Messages, Actors);
 play(fork_join_creation, [Actors]) -> fork_join_creation(Actors);
 play(thread_ring, [Actors, Hops]) -> thread_ring(Actors, Hops);
@@ -40,6 +41,15 @@ ping_pong(Pings) ->
     Pong = spawn_link(fun pong/0),
     Pings = ping(Pong, Pings, 0),
     Pong ! stop,
+    ok.
+
+%% The same, each process bound to a scheduler of its own: what a message from one core to another costs.
+
+ping_pong_apart(Pings) ->
+    Main = self(),
+    Pong = spawn_opt(fun pong/0, [link, {scheduler, 1}]),
+    spawn_opt(fun() -> Main ! {value, ping(Pong, Pings, 0)} end, [link, {scheduler, 2}]),
+    receive {value, Pings} -> Pong ! stop end,
     ok.
 
 ping(_Pong, 0, Value) -> Value;
