@@ -8,6 +8,7 @@ import {
   type RingView,
   reasonByteOffset,
   reasonLengthIndex,
+  ringShareBytes,
   tailIndex,
   wantsRoomIndex,
 } from './ring-layout.js';
@@ -24,12 +25,16 @@ export interface RingConsumerOwner {
   onRoomForProducer(): void;
 }
 
-/** The reading side of a ring: looks at the producer's position once per poll, publishes its own once per poll. */
+/**
+ * The reading side of a ring: looks at the producer's position once per poll, publishes its own at the poll's end and whenever it
+ * has read a good share of the ring.
+ */
 export class RingConsumer {
   readonly ring: RingView;
   readonly owner: RingConsumerOwner;
   readonly header: Int32Array;
-  /** Position of the next record. The shared head follows it at the end of each poll. */
+  readonly shareBytes: number;
+  /** Position of the next record, as it was last published. */
   head: number;
   stopped = false;
   polling = false;
@@ -39,6 +44,7 @@ export class RingConsumer {
     this.ring = ring;
     this.owner = owner;
     this.header = ring.header;
+    this.shareBytes = ringShareBytes(ring.capacityBytes);
     this.head = Atomics.load(ring.header, headIndex);
   }
 
@@ -93,6 +99,7 @@ export class RingConsumer {
           records += 1;
           owner.onRingRecord(block, offset, lengthBytes);
           if (this.stopped) break;
+          if (((head - this.head) | 0) >= this.shareBytes) this.#publishHead(head);
         } else if (type !== paddingRecordType) {
           this.#transportRecord(type, offset);
           break;
@@ -100,7 +107,7 @@ export class RingConsumer {
       }
     } finally {
       this.polling = false;
-      this.#publishHead(head);
+      if (head !== this.head) this.#publishHead(head);
     }
     return records;
   }

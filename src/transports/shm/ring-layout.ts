@@ -69,6 +69,14 @@ export function requireRingCapacity(capacityBytes: number, name = 'capacityBytes
   });
 }
 
+/**
+ * Of a ring of that capacity, the bytes after which each side publishes its position in the midst of a batch: while one side
+ * fills a part of the ring the other can empty another, where they would take turns at the whole of it.
+ */
+export function ringShareBytes(capacityBytes: number): number {
+  return capacityBytes >> 3;
+}
+
 /** Makes the memory of an empty ring. The capacity is a power of two from 4 KiB to 64 MiB. */
 export function createRing(capacityBytes: number = defaultRingCapacityBytes, startPosition = 0): SharedArrayBuffer {
   requireRingCapacity(capacityBytes);

@@ -12,19 +12,21 @@ import {
   type RingView,
   reasonByteOffset,
   reasonLengthIndex,
+  ringShareBytes,
   tailIndex,
   wantsRoomIndex,
 } from './ring-layout.js';
 
 /** What a producer tells its link from inside of a claim. */
 export interface RingProducerOwner {
-  /** The ring was full and what was claimed before has been published: the consumer may have to be woken. */
-  onPublishedByFullRing(): void;
+  /** What was claimed has been published, since the ring is full or much has gathered: the consumer may have to be woken. */
+  onPublishedByClaim(): void;
 }
 
 /**
  * The writing side of a ring. Records are placed by `writer`, whose window is the longest contiguous piece known to be
- * free; only when it is used up does the producer look at the consumer's position.
+ * free, and no longer than a good share of the ring; only when it is used up does the producer look at the consumer's position,
+ * and publish what has gathered, however much more of the batch follows.
  *
  * Position of a record = `lapStart` + its offset, where `lapStart` is the position that offset 0 has in this lap.
  */
@@ -40,6 +42,7 @@ export class RingProducer implements RecordSink {
   readonly owner: RingProducerOwner;
   readonly header: Int32Array;
   readonly capacityBytes: number;
+  readonly shareBytes: number;
   lapStart: number;
   publishedTail: number;
   /** The consumer's position as last seen. The true one is never behind it, so room counted from it is really there. */
@@ -52,6 +55,7 @@ export class RingProducer implements RecordSink {
     this.owner = owner;
     this.header = ring.header;
     this.capacityBytes = ring.capacityBytes;
+    this.shareBytes = ringShareBytes(ring.capacityBytes);
     this.maximumRecordBytes = maximumRingRecordBytes(ring.capacityBytes);
     this.publishedTail = Atomics.load(ring.header, tailIndex);
     this.cachedHead = Atomics.load(ring.header, headIndex);
@@ -102,6 +106,7 @@ export class RingProducer implements RecordSink {
       int32[(cursor >> 2) + 1] = paddingRecordType;
     }
     if (alignedBytes > toEnd) this.#startLap();
+    this.#publishShare();
     this.#moveWindowEnd();
     // wantedBytes stays: an earlier claim that failed is owed its onWritable, whatever succeeds in between.
     return true;
@@ -172,7 +177,14 @@ export class RingProducer implements RecordSink {
 
   #moveWindowEnd(): void {
     const writer = this.writer;
-    writer.end = Math.min(this.capacityBytes, writer.cursor + this.#freeBytes());
+    // One record fits into a share, wherever the window begins.
+    writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), this.shareBytes));
+  }
+
+  /** By the writer's contract every record claimed before this claim is filled in. */
+  #publishShare(): void {
+    if (((this.lapStart + this.writer.cursor - this.publishedTail) | 0) < this.shareBytes) return;
+    if (this.publish()) this.owner.onPublishedByClaim();
   }
 
   #refreshHead(): void {
@@ -189,7 +201,7 @@ export class RingProducer implements RecordSink {
   #roomAfterAsking(neededBytes: number): boolean {
     // What is claimed must be published now: a consumer that cannot see it would never make room. By the writer's
     // contract every record claimed before this claim is filled in.
-    if (this.publish()) this.owner.onPublishedByFullRing();
+    if (this.publish()) this.owner.onPublishedByClaim();
     // The flag is stored before the head is loaded again; the consumer stores the head before it loads the flag. In a
     // sequentially consistent order one of the two sees the other's store, so room cannot come unnoticed. A context
     // that then goes to sleep looks for room once more, after its own flag. Stored once for each wait: a caller that

@@ -142,7 +142,7 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
   }
 
   /** {@link RingProducerOwner} */
-  onPublishedByFullRing(): void {
+  onPublishedByClaim(): void {
     this.#wakePeer();
   }
 

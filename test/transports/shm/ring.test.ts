@@ -64,7 +64,7 @@ function makeRing(startPosition = 0, capacityBytes = capacity) {
   const sink = new Sink();
   const owner = {
     published: 0,
-    onPublishedByFullRing() {
+    onPublishedByClaim() {
       this.published += 1;
     },
   };
@@ -158,6 +158,35 @@ test('a budget ends a poll, and the head is published once for it', (t) => {
   t.deepEqual([consumer.poll(4), consumer.poll(4), consumer.poll(4), consumer.poll(4)], [4, 4, 2, 0]);
 });
 
+test('of a long batch what has gathered is published, and its room given back, while the rest follows', (t) => {
+  for (const startPosition of startPositions) {
+    const { producer, consumer, sink, owner, header } = makeRing(startPosition);
+    const shareBytes = capacity / 8;
+    const recordBytes = 64;
+    const startHead = header[headIndex]!;
+    let sent = 0;
+    let unpublished = 0;
+    for (; sent < 40; sent++) {
+      t.true(put(producer, sent, recordBytes));
+      unpublished = (startHead + sent * recordBytes + recordBytes - header[tailIndex]!) | 0;
+      t.true(unpublished <= shareBytes + recordBytes, `unpublished=${unpublished}`);
+    }
+    t.true(owner.published >= 3, `published=${owner.published}`);
+    producer.publish();
+    const unreleased: number[] = [];
+    sink.onRecord = () => {
+      unreleased.push((startHead + sink.records.length * recordBytes - header[headIndex]!) | 0);
+    };
+    t.is(consumer.poll(many), sent);
+    t.true(Math.max(...unreleased) <= shareBytes, `unreleased=${unreleased}`);
+    t.is(consumer.poll(many), 0);
+    t.deepEqual(
+      sink.records.map(({ seed }) => seed),
+      Array.from({ length: sent }, (_, i) => i),
+    );
+  }
+});
+
 test('a record that does not fit before the end goes to the start, behind padding', (t) => {
   const { producer, consumer, sink, memory } = makeRing(capacity - 24);
   t.true(put(producer, 7, 32));
@@ -176,7 +205,8 @@ test('a full ring refuses, publishes what it holds, asks for room and hears of i
   let sent = 0;
   while (put(producer, sent, 512)) sent += 1;
   t.is(sent, 7);
-  t.is(owner.published, 1, 'what was claimed has been published');
+  t.is(header[tailIndex], 7 * 512, 'what was claimed has been published');
+  t.true(owner.published > 0);
   t.is(header[wantsRoomIndex], 1);
   t.false(producer.roomHasCome());
   t.is(producer.writer.claim(8), producer.writer.cursor - 8, 'a smaller record still fits');
