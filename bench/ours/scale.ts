@@ -10,9 +10,9 @@ import { Ephemeral, Idler, Passer } from './scale-actors.js';
 type System = Awaited<ReturnType<typeof createSystem>>;
 
 const patient = { timeoutMs: 80_000 };
-const messagesPerContext = { full: 50_000, quick: 5000 };
+const messagesPerContext = 50_000;
 /** Rounds in which each thread compiles for itself what it runs, before any is counted: they take ten times as long as later ones. */
-const warmUpRounds = { full: 6, quick: 20 };
+const warmUpRounds = 6;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -142,25 +142,26 @@ async function contextMemory(count: number): Promise<number> {
 }
 
 /** A ring of contexts, in which each sends to the next one. */
-const contextMessages = (count: number, budgetMs: number, mode: Mode) =>
+const contextMessages = (count: number, budgetMs: number) =>
   withSystem(count, async (system) => {
-    const messages = messagesPerContext[mode];
     const passers = await Promise.all(
       Array.from({ length: count }, (_, i) => system.spawn(Passer, undefined, { on: `worker-${i + 1}` })),
     );
     let expected = 0;
     const round = async () => {
-      expected += messages;
+      expected += messagesPerContext;
       await Promise.all(
-        passers.map((passer, i) => passer.ask('send', { to: passers[(i + 1) % count]!, count: messages }, patient)),
+        passers.map((passer, i) =>
+          passer.ask('send', { to: passers[(i + 1) % count]!, count: messagesPerContext }, patient),
+        ),
       );
       for (const passer of passers) {
         const received = await passer.ask('received', expected, patient);
         if (received !== expected) throw new Error(`received=${received} expected=${expected}`);
       }
     };
-    for (let i = 0; i < warmUpRounds[mode]; i++) await round();
-    return microsOfOne(count * messages, budgetMs, round);
+    for (let i = 0; i < warmUpRounds; i++) await round();
+    return microsOfOne(count * messagesPerContext, budgetMs, round);
   });
 
 async function withServer<T>(use: (context: Context, uri: string) => Promise<T>): Promise<T> {
@@ -233,7 +234,7 @@ export const roles: Roles = {
       setup: (itsMode: Mode) => {
         mode = itsMode;
       },
-      run: (budgetMs: number) => quantities[quantity](count[mode], budgetMs, mode),
+      run: (budgetMs: number) => quantities[quantity](count[mode], budgetMs),
       teardown: () => {},
     };
   },
