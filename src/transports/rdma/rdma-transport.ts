@@ -378,8 +378,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
   }
 
   #requireOpen(): void {
-    if (this.#isClosed)
-      throw new HeddleError('ERR_HEDDLE_CLOSED', 'the transport was closed: its context has stopped');
+    if (this.#isClosed) throw new HeddleError('ERR_HEDDLE_CLOSED', 'the transport was closed: its context has stopped');
   }
 }
 

@@ -17,9 +17,10 @@ export interface MachinePersistence<TMachine extends AnyStateMachine> {
   ): Snapshot<unknown> | undefined | Promise<Snapshot<unknown> | undefined>;
   /**
    * Called after every transition with what XState's `getPersistedSnapshot` gives, which can be written as JSON as far as
-   * the machine's context can; never with a snapshot of an error. What it throws fails the actor.
+   * the machine's context can; never with a snapshot of an error. What it throws fails the actor. So does a promise of its
+   * that is rejected; the machine goes on before that is settled.
    */
-  save(snapshot: Snapshot<unknown>, input: InputFrom<TMachine>, actor: ActorContext): void;
+  save(snapshot: Snapshot<unknown>, input: InputFrom<TMachine>, actor: ActorContext): void | Promise<void>;
 }
 
 /** What {@link defineMachineActor} takes. */

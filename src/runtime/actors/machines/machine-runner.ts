@@ -1,5 +1,6 @@
 import { type AnyActor, type AnyMachineSnapshot, type AnyStateMachine, createActor, type Snapshot } from 'xstate';
 import type { Clock, Timer } from '../../../clock.js';
+import { promiseOf } from '../../message/thenable.js';
 import { actorStopped } from '../actor-errors.js';
 import { keepingBuffers } from '../buffers.js';
 import type { Cell } from '../cell.js';
@@ -18,7 +19,7 @@ export interface MachineRunnerParts {
   readonly cell: Cell;
   readonly observers: Observers;
   readonly logger: ((...items: unknown[]) => void) | undefined;
-  readonly save: ((snapshot: Snapshot<unknown>) => void) | undefined;
+  readonly save: ((snapshot: Snapshot<unknown>) => unknown) | undefined;
 }
 
 /** What of a snapshot is data: it can travel. */
@@ -43,7 +44,7 @@ export class MachineRunner {
   readonly #observers: Observers;
   readonly #eventTypes: ReadonlySet<string>;
   readonly #takesAnyEvent: boolean;
-  readonly #save: ((snapshot: Snapshot<unknown>) => void) | undefined;
+  readonly #save: ((snapshot: Snapshot<unknown>) => unknown) | undefined;
   /** What the machine throws meanwhile goes to who sent the event, and to the supervisor by way of them. */
   #isInCall = true;
   #isStopping = false;
@@ -117,10 +118,17 @@ export class MachineRunner {
   #saveNow(): void {
     if (this.#save === undefined) return;
     try {
-      this.#save(this.#actor.getPersistedSnapshot());
+      promiseOf(this.#save(this.#actor.getPersistedSnapshot()))?.catch((error: unknown) => this.#onSaveFailed(error));
     } catch (error) {
       queueMicrotask(() => this.#cell.fail(error));
     }
+  }
+
+  #onSaveFailed(error: unknown): void {
+    const { host, ref } = this.#cell;
+    // Its state is not the actor's any more, or is about to end.
+    if (this.#isStopping) host.reportFailure(ref, error, 'resume');
+    else this.#cell.fail(error);
   }
 
   #onError(error: unknown): void {

@@ -152,9 +152,13 @@ export function observe<M extends ObservableMessages<M>>(
 ): StateSubscription {
   const machine = requireRef(ref);
   const capacity = requireInteger('capacity', options.capacity ?? 16, 1, 65_536);
+  const observing = (typeof observer === 'function' ? { next: observer } : observer) as StateObserver<unknown>;
+  if (typeof observing !== 'object' || observing === null) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'observe() takes a function, or an object with next(state)');
+  }
   const given: ObserverArguments = {
     ref: machine,
-    observer: (typeof observer === 'function' ? { next: observer } : observer) as StateObserver<unknown>,
+    observer: observing,
     capacity,
     control: { hasEnded: false },
   };

@@ -6,7 +6,7 @@ import { type CallRequest, noPorts } from './object-messages.js';
 import { exposeObject } from './proxied-object.js';
 import { reviveWith } from './reviving.js';
 import { transferAll } from './transfers.js';
-import { closePorts, replaceProxy, thrownBy, type WireValue } from './wire-values.js';
+import { type CallMessage, closePorts, replaceProxy, thrownBy, type WireValue } from './wire-values.js';
 
 interface Call {
   /** Stands for the caller's context: what the response exposes lasts as long as it. */
@@ -16,6 +16,19 @@ interface Call {
   /** The response waits for these: until then the caller keeps the objects whose proxies it sent. */
   holds: readonly Promise<unknown>[];
 }
+
+/** What comlink carries out; of any other type it takes no notice, and the call would wait. */
+const callTypes: ReadonlySet<unknown> = new Set(['GET', 'SET', 'APPLY', 'CONSTRUCT']);
+/** These lead from any object to the functions that make functions of text, and to what all objects have in common. */
+const closedNames: ReadonlySet<unknown> = new Set([
+  'constructor',
+  'prototype',
+  '__proto__',
+  '__defineGetter__',
+  '__defineSetter__',
+  '__lookupGetter__',
+  '__lookupSetter__',
+]);
 
 type Listener = (event: { readonly data: unknown }) => void;
 
@@ -50,6 +63,8 @@ export class ObjectEndpoint implements Endpoint {
       return Promise.reject(new HeddleError('ERR_HEDDLE_PROTOCOL', 'that is no call of a method: use wrap()'));
     }
     if (message.type === 'ENDPOINT') return Promise.reject(noPorts());
+    const refusal = refusalOf(message);
+    if (refusal !== undefined) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       // Ids of our own: those of several callers could be the same.
       const id = String(++this.#lastId);
@@ -108,4 +123,17 @@ export class ObjectEndpoint implements Endpoint {
     for (const call of this.#calls.values()) call.reject(error);
     this.#calls.clear();
   }
+}
+
+/** A caller, of another node perhaps, is to reach the object's own properties, and nothing beyond them. */
+function refusalOf({ type, path = [] }: CallMessage): HeddleError | undefined {
+  if (!callTypes.has(type) || !Array.isArray(path)) {
+    return new HeddleError('ERR_HEDDLE_PROTOCOL', 'that is no call of a method: use wrap()');
+  }
+  const closed = path.find((name) => typeof name !== 'string' || closedNames.has(name));
+  if (closed === undefined) return undefined;
+  return new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `a proxy does not lead to ${String(closed)} (path=${path.map(String).join('.')}): have the object do it in a method`,
+  );
 }

@@ -3,7 +3,15 @@ import { matchesState } from 'xstate';
 import { type ActorSystem, currentState, defineMachineActor, outputOf, type RefOf } from '../../../../src/index.js';
 import { createTestKit } from '../../../../src/testkit.js';
 import { Counter } from '../fixtures/counter.js';
-import { Keeper, KeptParcel, Parcel, parcelMachine, Reporter, Secret } from '../fixtures/machines.js';
+import {
+  Keeper,
+  KeptParcel,
+  Parcel,
+  parcelMachine,
+  RemotelyKeptParcel,
+  Reporter,
+  Secret,
+} from '../fixtures/machines.js';
 import { testSystem, until } from '../support.js';
 
 /** Never called: what matters is that tsc compiles it, errors expected included. */
@@ -86,6 +94,21 @@ for (const on of ['here', 'worker-1']) {
     const state = await parcel.ask('pack', { items: 1 });
     t.is(state.value, 'packed');
     t.is(state.context.items, 5);
+  });
+
+  test(`a state that cannot be saved, as a promise says, fails the actor, ${on}`, async (t) => {
+    const { system, failures } = await testSystem(t, {
+      contexts: on === 'here' ? 0 : 1,
+      askTimeoutMs: 60_000,
+      restartContexts: false,
+    });
+    const parcel = await system.spawn(RemotelyKeptParcel, { to: `Bonn ${on}` }, { on });
+    t.is((await parcel.ask('pack', { items: 1 })).context.items, 1);
+    parcel.tell('pack', { items: 1 });
+    await until(() => failures.length > 0);
+    t.regex(String(failures[0]?.error), /no room for two/);
+    t.is(failures[0]?.action, 'restart');
+    t.is((await parcel.ask('pack', { items: 3 })).context.items, 4, 'goes on with what was saved last');
   });
 }
 

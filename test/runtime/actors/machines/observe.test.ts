@@ -186,6 +186,10 @@ test('what is no machine, and options out of range', async (t) => {
   t.is((error as { code: string }).code, 'ERR_HEDDLE_UNKNOWN_MESSAGE');
   const parcel = system.spawnHere(Parcel, { to: 'Rome' });
   t.throws(() => observe(parcel, {}, { capacity: 0 }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  for (const observer of [undefined, null, 5]) {
+    // @ts-expect-error nobody to tell
+    t.throws(() => observe(parcel, observer), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  }
   // @ts-expect-error no ref at all
   t.throws(() => observe({}, {}), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   t.deepEqual(failures, []);

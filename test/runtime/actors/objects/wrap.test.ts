@@ -10,6 +10,9 @@ import {
   releaseProxy,
   wrap,
 } from '../../../../src/index.js';
+import { objectMessages } from '../../../../src/runtime/actors/objects/object-messages.js';
+import { holderOf } from '../../../../src/runtime/actors/objects/proxied-object.js';
+import type { Ref } from '../../../../src/runtime/actors/ref.js';
 import { collectGarbage } from '../../../support/garbage.js';
 import type { Counter } from '../fixtures/counter.js';
 import { Doorkeeper } from '../fixtures/doors.js';
@@ -109,6 +112,29 @@ for (const on of ['here', 'worker-1']) {
     t.is(weighed.buffer.bytes[99_999], 1);
     weighed.buffer.release();
     await until(() => system.node.context.memory.buffersHeld === 0);
+  });
+
+  test(`a proxy leads to what the object has, and no further, ${on}`, async (t) => {
+    const { ref, library } = await setUp(t);
+    // biome-ignore lint/suspicious/noExplicitAny: what the types forbid
+    const open = library as any;
+    const refused = { code: 'ERR_HEDDLE_INVALID_ARGUMENT', message: /does not lead to/ };
+    const inherited = '__proto__';
+    // A function made of text, which a proxy of it would call: whatever code the caller likes.
+    await t.throwsAsync(async () => (await new open.constructor.constructor('return process.pid'))(), refused);
+    await t.throwsAsync(async () => open.add.constructor('return 1'), refused);
+    await t.throwsAsync(async () => open.desk[inherited], refused);
+    await t.throwsAsync(async () => open.__lookupGetter__('name'), refused);
+    const set = { message: { type: 'SET', path: [inherited, 'polluted'], value: { type: 'RAW', value: 1 } } };
+    const { host } = ref as unknown as Ref;
+    const ask = (request: object) =>
+      (ref as unknown as Ref).ask(objectMessages.call, { ...request, holder: holderOf(host) });
+    await t.throwsAsync(ask(set), refused);
+    await t.throwsAsync(ask({ message: { type: 'GET', path: [['constructor']] } }), refused);
+    await t.throwsAsync(ask({ message: { type: 'GET', path: 'name' } }), { code: 'ERR_HEDDLE_PROTOCOL' });
+    await t.throwsAsync(ask({ message: { type: 'LIST', path: ['name'] } }), { code: 'ERR_HEDDLE_PROTOCOL' });
+    t.is(await open.polluted, undefined);
+    t.is(await library.name, 'main street');
   });
 
   test(`errors come across, and fail the actor only where it says so, ${on}`, async (t) => {
