@@ -20,7 +20,9 @@ const config = {
 } as const;
 
 await runCommand(help, config, async ({ values, positionals }) => {
-  for (const url of positionals) if (!URL.canParse(url)) throw new UsageError(`${url} is no URL`);
+  for (const url of positionals) {
+    if (!URL.canParse(url) || !/^https?:/i.test(url)) throw new UsageError(`${url} is no URL of http:// or https://`);
+  }
   const site = positionals.length > 0 ? undefined : await startSite();
   const seeds = site === undefined ? positionals : site.origins.map((origin) => `${origin}/page/1`).concat(site.seed);
   const contexts = integerOf('contexts', values.contexts, 0, 1024);

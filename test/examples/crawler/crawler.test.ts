@@ -16,6 +16,15 @@ test('the example crawls its own site, and the site agrees', async (t) => {
   t.is(exitCode, 0);
 });
 
+for (const url of ['site.test', 'ftp://site.test/']) {
+  test(`what cannot be crawled is refused: ${url}`, async (t) => {
+    const { exitCode, stdout, stderr } = await runProgram('dist/examples/crawler/main.js', [url]);
+    t.is(exitCode, 1);
+    t.is(stdout, '');
+    t.true(stderr.startsWith(`${url} is no URL of http:// or https://\n`), stderr);
+  });
+}
+
 test('a crawl takes no more pages than it may, and follows no link to another host', async (t) => {
   const kit = await createTestKit();
   t.teardown(() => kit.close());

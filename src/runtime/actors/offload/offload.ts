@@ -1,4 +1,4 @@
-import { HeddleError } from '../../../errors.js';
+import { HeddleError, requireKnownOptions } from '../../../errors.js';
 import { SharedBuffer } from '../../memory/shared-buffer.js';
 import { actorStopped } from '../actor-errors.js';
 import type { Cell } from '../cell.js';
@@ -25,6 +25,10 @@ export function offload(
   options: OffloadOptions = {},
 ): Promise<unknown> {
   const { module } = requireFunction(functions, name);
+  requireKnownOptions('offload', options, ['signal', 'transfer']);
+  if (!Array.isArray(args)) {
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `offload() takes the arguments of ${name} as a list`);
+  }
   const { signal, transfer = [] } = options;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { type ActorContext, createSystem, defineFunctions, type RemoteError } from '../../../../src/index.js';
+import { offload } from '../../../../src/runtime/actors/offload/offload.js';
 import { runProgram } from '../../../support/run-program.js';
 import { Offloader, work } from '../fixtures/offloaded.js';
 import { testSystem, until } from '../support.js';
@@ -141,8 +142,17 @@ test.serial('definitions and options are checked', async (t) => {
   t.throws(() => defineFunctions(work.module, {}), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   // @ts-expect-error no function
   t.throws(() => defineFunctions(import.meta.url, { five: 5 }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
-  for (const offload of [{ maximumThreads: 0 }, { queueCapacity: -1 }, { idleTimeoutMs: 0.5 }, { threads: 5 }]) {
-    await t.throwsAsync(createSystem({ offload }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  const { system } = await testSystem(t);
+  const refused = { code: 'ERR_HEDDLE_INVALID_ARGUMENT' };
+  for (const [args, options] of [
+    [[], { timeoutMs: 5 }],
+    [[], 5],
+    [{ n: 5 }, {}],
+  ] as const) {
+    t.throws(() => void offload(system.host, undefined, work, 'square', args as unknown as unknown[], options as object), refused);
+  }
+  for (const options of [{ maximumThreads: 0 }, { queueCapacity: -1 }, { idleTimeoutMs: 0.5 }, { threads: 5 }]) {
+    await t.throwsAsync(createSystem({ offload: options }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   }
   t.is(work.functions.square(5), 25, 'a function may be called right here');
 });
