@@ -1,10 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
 import {
   type Connection,
+  type ConnectionOptions,
   type ConnectOptions,
   type Context,
   type ContextOptions,
   createNode,
+  defaultConnectionOptions,
   type HeddleNode,
   type NodeOptions,
 } from '../../src/index.js';
@@ -22,6 +24,9 @@ const patience: Partial<ContextOptions> =
   givenTimeoutMs === undefined
     ? {}
     : { connection: { requestTimeoutMs: testTimeoutMs, connectTimeoutMs: testTimeoutMs } };
+
+/** What connections of a test begin with. */
+export const initialOptions: ConnectionOptions = { ...defaultConnectionOptions, ...patience.connection };
 
 /** What a test works with: a node, its own context, peers on other threads. All of it ends with the test. */
 export class Bench {

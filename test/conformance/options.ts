@@ -1,5 +1,5 @@
 import { type ConnectionOptions, defaultConnectionOptions } from '../../src/index.js';
-import { row } from './bench.js';
+import { initialOptions, row } from './bench.js';
 import type { TestedTransport } from './transports.js';
 
 const live: Partial<ConnectionOptions> = {
@@ -29,7 +29,7 @@ export function registerOptions(transport: TestedTransport): void {
       const { uri } = await bench.echo();
       const { connection } = await bench.connect(uri);
       t.deepEqual(Object.keys({ ...live, ...fixed }).sort(), Object.keys(defaultConnectionOptions).sort());
-      t.deepEqual(connection.options, { ...defaultConnectionOptions });
+      t.deepEqual(connection.options, initialOptions);
       for (const [name, value] of Object.entries(live)) {
         connection.setOptions({ [name]: value });
         t.is(connection.options[name as keyof ConnectionOptions], value);
@@ -66,7 +66,7 @@ export function registerOptions(transport: TestedTransport): void {
     await t.throwsAsync(bench.context.listen(transport.portal(), { options: typo }), {
       code: 'ERR_HEDDLE_INVALID_ARGUMENT',
     });
-    t.deepEqual(connection.options, { ...defaultConnectionOptions });
+    t.deepEqual(connection.options, initialOptions);
     t.is(bench.context.connectionCount, 1);
   });
 
