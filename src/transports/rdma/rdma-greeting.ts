@@ -152,7 +152,7 @@ export class RdmaGreeting implements EndpointOwner, OperationOwner<undefined> {
     return new HeddleError(
       'ERR_HEDDLE_REFUSED',
       `nothing that could be reached listens at ${peerAddress}: start the service first, look at host and port, and ` +
-        `whether both sides have a transport of UCX in common (${text})`,
+        `whether both sides have the same version of UCX and a transport in common (${text})`,
       { details },
     );
   }
