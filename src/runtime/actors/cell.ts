@@ -151,9 +151,8 @@ export class Cell extends Child {
     if (!this.isScheduled && this.status === 'running' && !this.#isBlocked()) this.host.schedule(this);
   }
 
-  /** No getter: V8 calls a private one out of line. */
   #isBlocked(): boolean {
-    return this.pendingHandlers > 0 && !this.#isReentrant;
+    return this.pendingHandlers > 0 && !this.#isReentrant; // No getter: V8 calls a private one out of line.
   }
 
   // ---- handling
