@@ -105,6 +105,7 @@ export class ClusterSystem extends ActorSystem {
    *   ERR_HEDDLE_INVALID_URI, ERR_HEDDLE_INVALID_ARGUMENT
    */
   async connect(uri: string, options: ConnectPeerOptions = {}): Promise<PeerSystem> {
+    requireKnownOptions('connect', options, ['secret', 'reconnect']);
     return this.cluster.connect(uri, options);
   }
 }

@@ -142,6 +142,9 @@ test('other machines reach a listener only where there is a secret', async (t) =
   const everywhere = await clusterSystem(t, { listen: 'tcp://*:0' });
   t.truthy(everywhere.cluster.uri);
   await t.throwsAsync(open.connect(open.cluster.uri as string), { code: 'ERR_HEDDLE_REJECTED' }, 'with itself');
+  // @ts-expect-error no such option
+  const misspelt = open.connect('tcp://127.0.0.1:1', { reconect: false });
+  await t.throwsAsync(misspelt, { code: 'ERR_HEDDLE_INVALID_ARGUMENT', message: /no option reconect/ });
 });
 
 test('over TLS the proof is bound to the channel', async (t) => {
