@@ -12,8 +12,9 @@ export class RdmaProxy implements CuttableWire {
   readonly uri: string;
   readonly #proxy: TcpProxy;
 
-  static async to(portalUri: string): Promise<RdmaProxy> {
-    return new RdmaProxy(await TcpProxy.to(portalUri));
+  /** Listens at an address of the device, where there is one: from another interface UCX finds no way to it. */
+  static async to(portalUri: string, listeningHost: string): Promise<RdmaProxy> {
+    return new RdmaProxy(await TcpProxy.to(portalUri, listeningHost));
   }
 
   private constructor(proxy: TcpProxy) {

@@ -10,17 +10,18 @@ export class TcpProxy implements CuttableWire {
   #isRefusing = false;
   #bytesUntilCut = Infinity;
 
-  static async to(portalUri: string): Promise<TcpProxy> {
+  static async to(portalUri: string, listeningHost = '127.0.0.1'): Promise<TcpProxy> {
     const { hostname, port } = new URL(portalUri);
     const server = createServer();
-    server.listen(0, '127.0.0.1');
+    server.listen(0, listeningHost);
     await once(server, 'listening');
     return new TcpProxy(server, hostname, Number(port));
   }
 
   private constructor(server: Server, host: string, port: number) {
     this.#server = server;
-    this.uri = `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { address, port: ownPort } = server.address() as AddressInfo;
+    this.uri = `tcp://${address}:${ownPort}`;
     server.on('connection', (client) => {
       if (this.#isRefusing) {
         client.destroy();

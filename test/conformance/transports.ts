@@ -68,7 +68,7 @@ export const transports = {
       await proxy.close();
       return proxy.uri.replace('tcp://127.0.0.1', `rdma://${rdmaHost}`);
     },
-    wire: (portalUri) => RdmaProxy.to(portalUri),
+    wire: (portalUri) => RdmaProxy.to(portalUri, rdmaHost),
     cutLosesData: false,
     sharesMemory: false,
   },
