@@ -277,8 +277,8 @@ test('closing the transport ends everything: links, portals, connects under way,
   await server.until(() => !far.isOpen);
   await server.transport.close();
   await silentClosed;
-  await t.throwsAsync(client.transport.connect(portal.uri, testOptions), { code: 'ERR_HEDDLE_INVALID_STATE' });
-  await t.throwsAsync(server.transport.listen('tcp://:0', testOptions), { code: 'ERR_HEDDLE_INVALID_STATE' });
+  await t.throwsAsync(client.transport.connect(portal.uri, testOptions), { code: 'ERR_HEDDLE_CLOSED' });
+  await t.throwsAsync(server.transport.listen('tcp://:0', testOptions), { code: 'ERR_HEDDLE_CLOSED' });
 });
 
 test('TLS with a self-signed certificate', async (t) => {
