@@ -149,7 +149,10 @@ test.serial('definitions and options are checked', async (t) => {
     [[], 5],
     [{ n: 5 }, {}],
   ] as const) {
-    t.throws(() => void offload(system.host, undefined, work, 'square', args as unknown as unknown[], options as object), refused);
+    t.throws(
+      () => void offload(system.host, undefined, work, 'square', args as unknown as unknown[], options as object),
+      refused,
+    );
   }
   for (const options of [{ maximumThreads: 0 }, { queueCapacity: -1 }, { idleTimeoutMs: 0.5 }, { threads: 5 }]) {
     await t.throwsAsync(createSystem({ offload: options }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
