@@ -1,4 +1,4 @@
-import { RemoteError, segments } from '../../src/index.js';
+import { type HeddleError, RemoteError, segments } from '../../src/index.js';
 import { row, turns } from './bench.js';
 import type { TestedTransport } from './transports.js';
 
@@ -57,6 +57,77 @@ export function registerMessages(transport: TestedTransport): void {
     }
     t.is((await connection.request('fine')).value, 'fine');
   });
+
+  row(
+    transport,
+    'Messages: what sends or polls while it is encoded is refused, and harms nothing',
+    async (t, bench) => {
+      const { uri } = await bench.echo();
+      const { connection } = await bench.connect(uri);
+      const acts = [
+        () => connection.send('inner'),
+        () => connection.send(Buffer.alloc(8)),
+        () => connection.request('inner'),
+        () => bench.context.poll(),
+      ];
+      for (const fields of [0, 500]) {
+        // With many fields it does not fit where it was expected to, and takes the other way.
+        const rest = Object.fromEntries(Array.from({ length: fields }, (_, i) => [`field-${i}`, 'x'.repeat(20)]));
+        for (const act of acts) {
+          const failing = {
+            get inner() {
+              return act();
+            },
+          };
+          if (act !== acts[2]) t.throws(() => connection.send(failing), { code: 'ERR_HEDDLE_CODEC' });
+          const codes: string[] = [];
+          const patient = {
+            get inner() {
+              try {
+                const settled = act();
+                if (settled instanceof Promise) settled.catch((error) => codes.push(error.code));
+              } catch (error) {
+                codes.push((error as HeddleError).code);
+              }
+              return 1;
+            },
+          };
+          const value = Object.defineProperties(patient, Object.getOwnPropertyDescriptors(rest));
+          t.deepEqual((await connection.request(value)).value, { inner: 1, ...rest });
+          t.true(codes.length > 0 && codes.every((code) => code === 'ERR_HEDDLE_CODEC'), String(codes));
+        }
+      }
+      t.is((await connection.request('still there')).value, 'still there');
+    },
+  );
+
+  row(
+    transport,
+    'Messages: a getter that closes the connection ends it as ever, and the message is sent or refused',
+    async (t, bench) => {
+      const { uri } = await bench.echo();
+      const { connection, log } = await bench.connect(uri);
+      await connection.request('warm');
+      let closed: Promise<void> | undefined;
+      const value = {
+        get inner() {
+          closed ??= connection.close();
+          return 1;
+        },
+      };
+      const outcome = await connection.request(value).then(
+        (response) => response.value,
+        (error: HeddleError) => error.code,
+      );
+      t.true(
+        typeof outcome === 'string' ? outcome.startsWith('ERR_HEDDLE_') : (outcome as { inner: number }).inner === 1,
+      );
+      await closed;
+      t.is(log.all('connection-teardown').length, 1);
+      const next = await bench.connect(uri);
+      t.is((await next.connection.request('next')).value, 'next');
+    },
+  );
 
   row(transport, 'Messages: headers travel beside the data, both ways', async (t, bench) => {
     const peer = await bench.peer();

@@ -4,6 +4,7 @@ import { gathering, maximumCompanions, strayBuffer } from '../message/companions
 import type { Message } from '../message/message.js';
 import { unsendable } from '../message/value-encoder.js';
 import type { Connection } from '../session/connection.js';
+import { whileEncoding } from '../session/encoding.js';
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import type { Origin } from './mailbox.js';
@@ -36,7 +37,7 @@ function sendWithCompanions(connection: Connection, envelope: Envelope, codec: C
   const found: SharedBuffer[] = [];
   return gathering(found, () => {
     // Whatever cannot be sent is found out before anything is given away.
-    codec.encode(envelope);
+    whileEncoding(() => codec.encode(envelope));
     requireMovable(found, envelope.payload);
     const companion = new Envelope();
     companion.kind = EnvelopeKind.companion;

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { Connection } from '../session/connection.js';
+import { requireNotEncoding } from '../session/encoding.js';
 import { requestIndexMask } from '../session/pending-requests.js';
 import { actorStopped } from './actor-errors.js';
 import { AskOrigin } from './asks.js';
@@ -137,6 +138,7 @@ export class Caller {
 
   /** Sends something back. What cannot be sent any more is dropped: the other side has learned of the end by then. */
   send(kind: number, slot: number, generation: number, number: number, payload: unknown): void {
+    requireNotEncoding();
     const envelope = this.#envelope;
     envelope.kind = kind;
     envelope.slot = slot;

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { Connection } from '../session/connection.js';
+import { requireNotEncoding } from '../session/encoding.js';
 import type { ConnectionOptions } from '../session/options.js';
 import type { RequestOwner } from '../session/pending-requests.js';
 import { type AskWaiter, askTimeout } from './asks.js';
@@ -224,6 +225,7 @@ export class Peer implements RequestOwner<AskWaiter> {
   }
 
   #send(kind: number, name: number, slot: number, generation: number, number: number, payload: unknown): boolean {
+    requireNotEncoding();
     const envelope = this.#envelope;
     envelope.kind = kind;
     envelope.name = name;

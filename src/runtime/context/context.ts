@@ -17,6 +17,7 @@ import { codecNamed } from '../message/codec-registry.js';
 import { type ContextStatistics, readStatistics, StatisticsBlock, type UserCounter } from '../observe/statistics.js';
 import type { ClientSession, ConnectOptions } from '../session/client-session.js';
 import type { Connection } from '../session/connection.js';
+import { requireNotEncoding } from '../session/encoding.js';
 import type { RegionOperationOptions, RemoteRegion } from '../session/remote-region.js';
 import type { ListenOptions, Server } from '../session/server.js';
 import { SessionLayer } from '../session/session-layer.js';
@@ -308,6 +309,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * their own, with the option `manualPolling`. Returns how many records came.
    */
   poll(): number {
+    requireNotEncoding();
     const records = this.#dutyCycle.poll();
     if (records > 0) this.#noteActivity();
     return records;

@@ -13,6 +13,7 @@ import {
 } from '../message/message-layout.js';
 import type { Payload, Receipt, SendOptions } from '../message/payload.js';
 import { Segments, writeSegments } from '../message/segments.js';
+import { requireNotEncoding, whileEncoding } from './encoding.js';
 import { recordOverheadBytes } from './record-placer.js';
 import type { QueuedRecord } from './send-queue.js';
 import type { SessionHost } from './session-host.js';
@@ -42,6 +43,7 @@ export class RecordMaker {
    * taken from the caller, and what the codec and the pool throw.
    */
   make(kind: number, flags: number, reference: number, payload: Payload, options: SendOptions): QueuedRecord {
+    requireNotEncoding();
     const header = options.header;
     requireSendOptions(options);
     if (header !== undefined && header.length > maximumHeaderBytes) {
@@ -60,7 +62,7 @@ export class RecordMaker {
     if (options.more === true) flags |= MessageFlag.more;
     if (isEncoded) {
       flags |= MessageFlag.encoded;
-      data = this.#codec.encode(payload);
+      data = whileEncoding(() => this.#codec.encode(payload));
     }
     const lengthBytes =
       data?.length ?? (payload instanceof Segments ? payload.encodedBytes : (payload as Uint8Array).length);

@@ -12,6 +12,14 @@ import {
   RecordKind,
 } from '../message/message-layout.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
+import {
+  beginEncoding,
+  endEncoding,
+  goOnAfterEncoding,
+  isBusyEncoding,
+  requireNotEncoding,
+  waitForEncoder,
+} from './encoding.js';
 import type { ConnectionOptions } from './options.js';
 import type { Retransmitter } from './retransmitter.js';
 import type { QueuedRecord } from './send-queue.js';
@@ -92,6 +100,7 @@ export class RecordPlacer {
    * The hot path: no allocation, no closure, no call into native code but the copy itself.
    */
   placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
+    requireNotEncoding();
     const length = data.length;
     const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
     if (length > this.inlineLimitBytes || credits.messages <= 0 || credits.bytes < length) return false;
@@ -121,33 +130,52 @@ export class RecordPlacer {
 
   /** The straight way for a value: encoded in place. False when it must take the other way. */
   placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
+    requireNotEncoding();
     const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
     const room = Math.min(this.inlineLimitBytes, 2 * this.encodedBytes + 64);
     if (credits.messages <= 0 || credits.bytes < room) return false;
     const writer = this.writer;
     const start = writer.claim(messageHeaderBytes + room);
     if (start < 0) return false;
-    const block = writer.block;
+    try {
+      const length = this.encodeAt(start, value, room);
+      if (length < 0) return false;
+      this.completeValue(kind, reference, start, length, more);
+      return true;
+    } finally {
+      goOnAfterEncoding();
+    }
+  }
+
+  /** Encodes a value behind the header of the record that was claimed last, and returns its length; -1 when it does not go there. */
+  private encodeAt(start: number, value: unknown, room: number): number {
+    const writer = this.writer;
+    const { block, end: windowEnd } = writer;
     const dataStart = start + messageHeaderBytes;
+    // Not claimed until it is complete: what the encoder calls may publish what was placed before, or end the link.
+    writer.trim(start, 0);
+    beginEncoding();
     let end: number;
     try {
       end = this.codec.encodeInto(value, block.bytes, dataStart, dataStart + room);
-    } catch (error) {
-      writer.trim(start, 0);
-      throw error;
+    } finally {
+      endEncoding();
     }
-    if (end < 0) {
-      writer.trim(start, 0);
-      return false;
-    }
-    const length = end - dataStart;
+    const isWindowThere = writer.cursor === start && writer.end === windowEnd && writer.block === block;
+    return end < 0 || !isWindowThere ? -1 : end - dataStart;
+  }
+
+  /** The rest of a record whose value was encoded at its place. */
+  private completeValue(kind: number, reference: number, start: number, length: number, more: boolean): void {
+    const writer = this.writer;
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
     writer.trim(start, messageHeaderBytes + length);
     this.encodedBytes = length;
     credits.messages--;
     credits.bytes -= length;
     const serial = this.nextSerial;
     this.nextSerial = (serial + 1) | 0;
-    const int32 = block.int32;
+    const int32 = writer.block.int32;
     const word = start >> 2;
     const flags = more ? MessageFlag.encoded | MessageFlag.more : MessageFlag.encoded;
     int32[word] = messageHeaderBytes + length;
@@ -159,7 +187,6 @@ export class RecordPlacer {
     this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.host.wires.batch(this.wire);
     else this.publish();
-    return true;
   }
 
   /** Places one record of any kind, to be published later. False when the link has no room now. */
@@ -172,6 +199,10 @@ export class RecordPlacer {
     mayCarryCredits: boolean,
     record?: QueuedRecord,
   ): boolean {
+    if (isBusyEncoding()) {
+      waitForEncoder(() => this.host.wires.onWritable(this.wire.link));
+      return false;
+    }
     const ledger = this.ledger;
     const carries = mayCarryCredits && (kind === RecordKind.credit || ledger.isWorthCarrying);
     const headerLength = header === undefined ? 0 : header.length;

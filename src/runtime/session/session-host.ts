@@ -45,6 +45,8 @@ export interface SessionHost {
   readonly wires: {
     /** Sees to it that what was placed on the wire is published when the turn ends. */
     batch(wire: Wire): void;
+    /** The link has room again for what found none. */
+    onWritable(link: Link): void;
   };
   /** A promise of the user's was settled: the turn ends soon, so that its reactions run. */
   endTurnSoon(): void;

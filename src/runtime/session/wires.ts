@@ -4,6 +4,7 @@ import type { Link, Portal, Transport, TransportOptions } from '../../transports
 import { messageHeaderBytes, RecordKind, referenceWord } from '../message/message-layout.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
 import type { Connection } from './connection.js';
+import { isBusyEncoding, waitForEncoder } from './encoding.js';
 import type { Wire } from './session-host.js';
 import { type SetupBody, writeSetupBody } from './setup-body.js';
 
@@ -255,6 +256,11 @@ export class Wires {
   }
 
   #placeWaitingSetups(wire: SharedWire): boolean {
+    if (isBusyEncoding()) {
+      waitForEncoder(() => this.onWritable(wire.link));
+      wire.isBlocked = wire.waitingSetups.length > 0;
+      return false;
+    }
     const { writer } = wire.link;
     let next = 0;
     for (; next < wire.waitingSetups.length; next++) {

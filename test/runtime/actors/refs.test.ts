@@ -88,6 +88,43 @@ test('what waits when an actor stops: asks are rejected, tells become dead lette
   t.deepEqual(system.deadLetterCounts.stopped, 1);
 });
 
+test('a payload that tells something while it is encoded is refused, one that catches that arrives, and the context goes on', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const counter = await system.spawn(Counter, { start: 0 }, { on: 'worker-1' });
+  // biome-ignore lint/suspicious/noExplicitAny: not of the type that it should be
+  const anyCounter = counter as any;
+  for (const fields of [0, 1000]) {
+    const rest = Object.fromEntries(Array.from({ length: fields }, (_, i) => [`field-${i}`, 'x'.repeat(20)]));
+    const tells = {
+      get inner() {
+        return counter.tell('add', 1);
+      },
+    };
+    t.throws(() => anyCounter.tell('add', Object.assign(Object.create(null), rest, { tells })), {
+      code: 'ERR_HEDDLE_CODEC',
+    });
+    let caught = 0;
+    const patient = {
+      ...rest,
+      inner: {
+        get value() {
+          try {
+            counter.tell('add', 1);
+          } catch {
+            caught++;
+          }
+          return 7;
+        },
+      },
+    };
+    const thrown = await t.throwsAsync(anyCounter.ask('fail', patient));
+    t.true(thrown instanceof RemoteError, String(thrown));
+    t.true(caught > 0);
+  }
+  t.true(counter.tell('add', 3));
+  t.is(await counter.ask('get'), 3);
+});
+
 test('refs travel inside of messages and work from anywhere', async (t) => {
   const { system } = await testSystem(t, { contexts: 2 });
   const here = await system.spawn(Counter, { start: 1 }, { on: 'here' });
