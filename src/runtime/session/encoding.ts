@@ -6,27 +6,22 @@ import { HeddleError } from '../../errors.js';
  * the encoder has returned: messages are refused, and what the runtime has to tell a peer waits.
  */
 
-let isEncoding = false;
-const waiting: (() => void)[] = [];
+/** What this thread encodes now. Plain fields, set by whoever encodes: they are on the way of every message. */
+export const encoding = {
+  isOn: false,
+  /** Whether something waits until the message has been placed; see {@link waitForEncoder}. */
+  hasWaiting: false,
+};
 
-/** From here on to {@link endEncoding} this thread encodes a message. */
-export function beginEncoding(): void {
-  isEncoding = true;
-}
-
-export function endEncoding(): void {
-  isEncoding = false;
-}
-
-/** Whether a message is being encoded. */
-export function isBusyEncoding(): boolean {
-  return isEncoding;
-}
+let waiting: (() => void)[] = [];
 
 /** Throws `ERR_HEDDLE_CODEC` to whoever sends while a message is encoded: they can do it before, or later. */
 export function requireNotEncoding(): void {
-  if (!isEncoding) return;
-  throw new HeddleError(
+  if (encoding.isOn) throw whileEncodedError();
+}
+
+function whileEncodedError(): HeddleError {
+  return new HeddleError(
     'ERR_HEDDLE_CODEC',
     'a getter, a toJSON or a codec sends or polls while the message that it belongs to is encoded: do it before that ' +
       'message is sent, or afterwards, by queueMicrotask',
@@ -36,21 +31,26 @@ export function requireNotEncoding(): void {
 /** Has `goOn` called after the message that is encoded now has been placed. */
 export function waitForEncoder(goOn: () => void): void {
   waiting.push(goOn);
+  encoding.hasWaiting = true;
 }
 
-/** What has waited for the encoder goes on: no record may be incomplete. */
-export function goOnAfterEncoding(): void {
-  if (waiting.length > 0) for (const goOn of waiting.splice(0)) goOn();
+/** The message was placed, or was not: what has waited for the encoder goes on. No record may be incomplete. */
+export function endEncoding(): void {
+  encoding.isOn = false;
+  if (!encoding.hasWaiting) return;
+  const ready = waiting;
+  waiting = [];
+  encoding.hasWaiting = false;
+  for (const goOn of ready) goOn();
 }
 
 /** Runs `encode`, during which this thread sends nothing else. */
 export function whileEncoding<R>(encode: () => R): R {
   requireNotEncoding();
-  beginEncoding();
+  encoding.isOn = true;
   try {
     return encode();
   } finally {
     endEncoding();
-    goOnAfterEncoding();
   }
 }

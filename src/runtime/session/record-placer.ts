@@ -12,14 +12,7 @@ import {
   RecordKind,
 } from '../message/message-layout.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
-import {
-  beginEncoding,
-  endEncoding,
-  goOnAfterEncoding,
-  isBusyEncoding,
-  requireNotEncoding,
-  waitForEncoder,
-} from './encoding.js';
+import { encoding, endEncoding, requireNotEncoding, waitForEncoder } from './encoding.js';
 import type { ConnectionOptions } from './options.js';
 import type { Retransmitter } from './retransmitter.js';
 import type { QueuedRecord } from './send-queue.js';
@@ -137,45 +130,31 @@ export class RecordPlacer {
     const writer = this.writer;
     const start = writer.claim(messageHeaderBytes + room);
     if (start < 0) return false;
-    try {
-      const length = this.encodeAt(start, value, room);
-      if (length < 0) return false;
-      this.completeValue(kind, reference, start, length, more);
-      return true;
-    } finally {
-      goOnAfterEncoding();
-    }
-  }
-
-  /** Encodes a value behind the header of the record that was claimed last, and returns its length; -1 when it does not go there. */
-  private encodeAt(start: number, value: unknown, room: number): number {
-    const writer = this.writer;
     const { block, end: windowEnd } = writer;
     const dataStart = start + messageHeaderBytes;
     // Not claimed until it is complete: what the encoder calls may publish what was placed before, or end the link.
-    writer.trim(start, 0);
-    beginEncoding();
+    writer.cursor = start;
+    encoding.isOn = true;
     let end: number;
     try {
       end = this.codec.encodeInto(value, block.bytes, dataStart, dataStart + room);
-    } finally {
+    } catch (error) {
       endEncoding();
+      throw error;
     }
-    const isWindowThere = writer.cursor === start && writer.end === windowEnd && writer.block === block;
-    return end < 0 || !isWindowThere ? -1 : end - dataStart;
-  }
-
-  /** The rest of a record whose value was encoded at its place. */
-  private completeValue(kind: number, reference: number, start: number, length: number, more: boolean): void {
-    const writer = this.writer;
-    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    encoding.isOn = false;
+    if (end < 0 || writer.cursor !== start || writer.end !== windowEnd || writer.block !== block) {
+      endEncoding();
+      return false;
+    }
+    const length = end - dataStart;
     writer.trim(start, messageHeaderBytes + length);
     this.encodedBytes = length;
     credits.messages--;
     credits.bytes -= length;
     const serial = this.nextSerial;
     this.nextSerial = (serial + 1) | 0;
-    const int32 = writer.block.int32;
+    const int32 = block.int32;
     const word = start >> 2;
     const flags = more ? MessageFlag.encoded | MessageFlag.more : MessageFlag.encoded;
     int32[word] = messageHeaderBytes + length;
@@ -187,6 +166,8 @@ export class RecordPlacer {
     this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more) this.host.wires.batch(this.wire);
     else this.publish();
+    if (encoding.hasWaiting) endEncoding();
+    return true;
   }
 
   /** Places one record of any kind, to be published later. False when the link has no room now. */
@@ -199,8 +180,8 @@ export class RecordPlacer {
     mayCarryCredits: boolean,
     record?: QueuedRecord,
   ): boolean {
-    if (isBusyEncoding()) {
-      waitForEncoder(() => this.host.wires.onWritable(this.wire.link));
+    if (encoding.isOn) {
+      this.waitForEncoder();
       return false;
     }
     const ledger = this.ledger;
@@ -240,6 +221,11 @@ export class RecordPlacer {
       this.retransmitter.remember(serial, block.bytes, start, total, streamed);
     }
     return true;
+  }
+
+  /** Apart, since entering a function that holds a closure allocates. */
+  private waitForEncoder(): void {
+    waitForEncoder(() => this.host.wires.onWritable(this.wire.link));
   }
 
   /** What is measured on one message of many: when it was sent, and how full its link was. Never 0. */

@@ -4,7 +4,7 @@ import type { Link, Portal, Transport, TransportOptions } from '../../transports
 import { messageHeaderBytes, RecordKind, referenceWord } from '../message/message-layout.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
 import type { Connection } from './connection.js';
-import { isBusyEncoding, waitForEncoder } from './encoding.js';
+import { encoding, waitForEncoder } from './encoding.js';
 import type { Wire } from './session-host.js';
 import { type SetupBody, writeSetupBody } from './setup-body.js';
 
@@ -256,7 +256,7 @@ export class Wires {
   }
 
   #placeWaitingSetups(wire: SharedWire): boolean {
-    if (isBusyEncoding()) {
+    if (encoding.isOn) {
       waitForEncoder(() => this.onWritable(wire.link));
       wire.isBlocked = wire.waitingSetups.length > 0;
       return false;
