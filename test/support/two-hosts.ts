@@ -8,7 +8,7 @@ const run = promisify(execFile);
 const isRoot = process.getuid?.() === 0;
 const link = 'wire';
 // In /sys programs find the interfaces of the namespace that it was mounted in, and UCX looks there.
-const script = 'mount -t sysfs sysfs /sys && echo here && exec cat > /dev/null';
+const script = 'mount --make-rprivate /sys && mount -t sysfs sysfs /sys && echo here && exec cat > /dev/null';
 // The kernel takes its time, and who looks at the interfaces before, as UCX does once, finds the link without its cable.
 const waitForLink = `
   for try in $(seq 1000); do
@@ -102,7 +102,8 @@ function entering(holder: ChildProcess): string[] {
 
 /** Starts a process in a network namespace of its own, and resolves when it is there. It ends with its standard input. */
 async function hold(command: string, args: readonly string[]): Promise<ChildProcess> {
-  const words = [...args, '--net', '--mount', 'sh', '-c', script];
+  // Of itself unshare makes all mounts private, which it cannot where the root is no mount, as in a chroot: /sys alone is.
+  const words = [...args, '--net', '--mount', '--propagation', 'unchanged', 'sh', '-c', script];
   const holder = spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] });
   const isThere = await Promise.race([
     once(holder.stdout, 'data').then(() => true),
