@@ -97,7 +97,8 @@ export class TwoHosts {
 /** The words by which nsenter gets to where `holder` is. */
 function entering(holder: ChildProcess): string[] {
   const user = isRoot ? [] : ['--user', '--preserve-credentials'];
-  return [...user, '--net', '--mount', '--target', String(holder.pid)];
+  // The holder's root and folder, too: this process's root may be another than that of the namespace.
+  return [...user, '--net', '--mount', '--root', '--wd', '--target', String(holder.pid)];
 }
 
 /** Starts a process in a network namespace of its own, and resolves when it is there. It ends with its standard input. */
