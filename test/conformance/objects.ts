@@ -140,15 +140,17 @@ export function registerObjects(transport: TestedTransport): void {
 
   row(transport, 'Objects portal: listening twice at an address is refused', async (t, bench) => {
     const { peer, uri } = await bench.echo();
-    await t.throwsAsync(bench.context.listen(uri), { code: 'ERR_HEDDLE_ADDRESS_IN_USE' });
-    const code = await peer.run(
-      ({ context }, taken) => context.listen(taken).catch((error: { code: string }) => error.code),
-      uri,
-    );
-    t.is(code, 'ERR_HEDDLE_ADDRESS_IN_USE');
+    // On the same host, which the test itself need not be on.
+    const neighbour = await bench.peer();
+    for (const listener of [neighbour, peer]) {
+      const code = await listener.run(
+        ({ context }, taken) => context.listen(taken).catch((error: { code: string }) => error.code),
+        uri,
+      );
+      t.is(code, 'ERR_HEDDLE_ADDRESS_IN_USE');
+    }
     await peer.run(({ state }) => state.server.close());
-    const server = await bench.context.listen(uri);
-    t.is(server.uri, uri);
+    t.is(await neighbour.run(async ({ context }, free) => (await context.listen(free)).uri, uri), uri);
   });
 
   row(transport, 'Objects portal: an address that no transport understands is refused', async (t, bench) => {
