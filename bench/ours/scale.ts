@@ -1,8 +1,8 @@
 /** Heddle's sides of the benchmarks of scale: what each of many costs. A run is in a process of its own. */
-import { Session } from 'node:inspector/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { type Context, createNode, createSystem } from '../../src/index.js';
+import { collectAllGarbage } from '../../src/runtime/context/loading-garbage.js';
 import type { Mode } from '../harness/benchmark.js';
 import type { Roles } from '../harness/role.js';
 import { Ephemeral, Idler, Passer } from './scale-actors.js';
@@ -117,24 +117,16 @@ async function useContexts(count: number, use: (system: System) => Promise<void>
 const contextTime = async (count: number, budgetMs: number) =>
   (await microsOfOne(count, budgetMs, () => useContexts(count))) / 1000;
 
-/** Has this thread give back what a context's thread does by itself, so that it does not do so between two readings. */
-async function shrinkOwnHeap(): Promise<void> {
-  const session = new Session();
-  session.connect();
-  await session.post('HeapProfiler.collectGarbage');
-  // Not within the answer: V8 holds a lock then, for which disconnecting would wait for ever.
-  setImmediate(() => session.disconnect());
-}
-
 /** In MiB. */
 async function contextMemory(count: number): Promise<number> {
   let bytes = 0;
   // What a process has once for all its threads is there when the first one runs.
   await useContexts(1, async () => {
-    await shrinkOwnHeap();
+    // As a context's thread does by itself, so that this one does not do so between two readings.
+    await collectAllGarbage();
     const before = await residentBytes();
     await useContexts(count, async () => {
-      await shrinkOwnHeap();
+      await collectAllGarbage();
       bytes = ((await residentBytes()) - before) / count;
     });
   });

@@ -1,5 +1,5 @@
 import { systemClock } from '../clock.js';
-import { HeddleError, requireInteger, requireKnownOptions } from '../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions, thrownFacts } from '../errors.js';
 import type { DeadLetter } from '../runtime/actors/dead-letters.js';
 import type { Ref } from '../runtime/actors/ref.js';
 import type { ActorFailure } from '../runtime/actors/system.js';
@@ -223,7 +223,7 @@ export class TestKit implements AsyncDisposable {
   explain(): string {
     const facts: string[] = [];
     for (const { ref, error, action } of this.#failures.slice(-3)) {
-      facts.push(`${ref} failed (${action}): ${error instanceof Error ? error.message : String(error)}`);
+      facts.push(`${ref} failed (${action}): ${thrownFacts(error).message}`);
     }
     for (const { to, name, reason } of this.#deadLetters.slice(-3)) {
       facts.push(`${name} to ${to} became a dead letter: ${reason}`);

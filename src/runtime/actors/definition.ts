@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownText } from '../../errors.js';
 import { importModule } from '../context/import-module.js';
 import type { ActorContext } from './actor-context.js';
 import type { Cell } from './cell.js';
@@ -185,7 +185,7 @@ export async function loadDefinition(module: string, name: string): Promise<AnyD
       cause instanceof HeddleError && cause.code === 'ERR_HEDDLE_TYPESCRIPT'
         ? 'ERR_HEDDLE_TYPESCRIPT'
         : 'ERR_HEDDLE_UNKNOWN_ACTOR_TYPE',
-      `the module that defines actor ${name} cannot be imported here: ${String(cause)} (module=${module})`,
+      `the module that defines actor ${name} cannot be imported here: ${thrownText(cause)} (module=${module})`,
       { cause },
     );
   }

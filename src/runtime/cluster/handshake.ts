@@ -1,4 +1,4 @@
-import { HeddleError } from '../../errors.js';
+import { HeddleError, thrownFacts } from '../../errors.js';
 import type { Message } from '../message/message.js';
 import type { Connection } from '../session/connection.js';
 import { type Introduction, readIntroduction } from './introduction.js';
@@ -43,7 +43,7 @@ export function readAnswer(message: Message): Buffer {
 /** The inverse of {@link readAnswer}, for an error. */
 export function refusalBytes(error: unknown): Buffer {
   const code = error instanceof HeddleError ? error.code : 'ERR_HEDDLE_REJECTED';
-  return stepBytes(answer.refused, Buffer.from(`${code} ${error instanceof Error ? error.message : String(error)}`));
+  return stepBytes(answer.refused, Buffer.from(`${code} ${thrownFacts(error).message}`));
 }
 
 function splitOnce(text: string): string[] {

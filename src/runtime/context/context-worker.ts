@@ -70,7 +70,11 @@ class WorkerControl implements ContextControl {
       activity: () => Atomics.load(activity, 0),
       // Its main function may be loading more.
       isBusy: () => !this.#started || context.hasOutstandingWork(),
-      collect: collectAllGarbage,
+      collect: () => {
+        collectAllGarbage().catch(() => {
+          // Built without an inspector, or not permitted to use it: the thread keeps the memory.
+        });
+      },
     });
     afterImports(() => garbage.onLoaded());
   }

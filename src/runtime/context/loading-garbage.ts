@@ -52,15 +52,11 @@ export class LoadingGarbage {
 }
 
 /** By V8's low memory notification, to which this is the only way that each version of Node.js has without flags. */
-export function collectAllGarbage(): void {
-  import('node:inspector')
-    .then(({ Session }) => {
-      const session = new Session();
-      session.connect();
-      // Not within the callback: V8 holds a lock then, for which disconnecting would wait for ever.
-      session.post('HeapProfiler.collectGarbage', () => setImmediate(() => session.disconnect()));
-    })
-    .catch(() => {
-      // Built without an inspector, or not permitted to use it: the thread keeps the memory.
-    });
+export async function collectAllGarbage(): Promise<void> {
+  const { Session } = await import('node:inspector/promises');
+  const session = new Session();
+  session.connect();
+  await session.post('HeapProfiler.collectGarbage');
+  // Not within the answer: V8 holds a lock then, for which disconnecting would wait for ever.
+  setImmediate(() => session.disconnect());
 }

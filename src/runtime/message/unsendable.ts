@@ -1,3 +1,4 @@
+import { thrownText } from '../../errors.js';
 import { maximumDepth } from './value-format.js';
 
 /** Where in a value the first part is that cannot be sent, and why. */
@@ -55,7 +56,7 @@ export function findUnsendable(value: unknown): Unsendable | undefined {
       try {
         item = (part as Record<string, unknown>)[key];
       } catch (error) {
-        return { path: at, reason: `its getter throws ${String(error)}` };
+        return { path: at, reason: `its getter throws ${thrownText(error)}` };
       }
       const found = search(item, at);
       if (found !== undefined) return found;
