@@ -29,24 +29,23 @@ function measureThreadOffset(): number {
   return Number(process.hrtime.bigint()) / 1000 - performance.now() * 1000;
 }
 
-/** Longest time that a timer of Node.js can be set to: past it, it fires at once. */
-const longestTimeoutMs = 2 ** 31 - 1;
+/** Longest time, in milliseconds, that a timer of Node.js can be set to: past it, it fires at once. Options go no further. */
+export const longestTimerMs = 2 ** 31 - 1;
 
 class NodeTimer implements Timer {
   #timeout: NodeJS.Timeout;
   constructor(delayMs: number, callback: () => void, background: boolean) {
     this.#timeout =
-      delayMs > longestTimeoutMs ? this.#wait(delayMs, callback, background) : setTimeout(callback, delayMs);
+      delayMs > longestTimerMs ? this.#wait(delayMs, callback, background) : setTimeout(callback, delayMs);
     if (background) this.#timeout.unref();
   }
   /** Apart, since a function that makes closures allocates for them, even when it makes none. */
   #wait(delayMs: number, callback: () => void, background: boolean): NodeJS.Timeout {
     return setTimeout(() => {
-      const leftMs = delayMs - longestTimeoutMs;
-      this.#timeout =
-        leftMs > longestTimeoutMs ? this.#wait(leftMs, callback, background) : setTimeout(callback, leftMs);
+      const leftMs = delayMs - longestTimerMs;
+      this.#timeout = leftMs > longestTimerMs ? this.#wait(leftMs, callback, background) : setTimeout(callback, leftMs);
       if (background) this.#timeout.unref();
-    }, longestTimeoutMs);
+    }, longestTimerMs);
   }
   cancel(): void {
     clearTimeout(this.#timeout);

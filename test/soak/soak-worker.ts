@@ -13,6 +13,13 @@ export default async function main(
   return worker.listen();
 }
 
+/** What is on its way when a context is asked to finish has come within this time, however busy the machine is. */
+const settleTimeoutMs = 10_000;
+
+function isAtRest({ sessions, buffersHeld, outstanding }: SoakRest): boolean {
+  return sessions + buffersHeld === 0 && !outstanding;
+}
+
 class SoakWorker {
   readonly #context: Context;
   readonly #data: SoakWorkerData;
@@ -97,8 +104,18 @@ class SoakWorker {
     await Promise.all(lanes);
   }
 
+  /**
+   * What is left once all is quiet. Whoever destroys a connection waits neither for the records that are still on their
+   * way here nor for the answers that this service gives a little later.
+   */
   async #finish(): Promise<SoakRest> {
     await this.#server?.close();
+    const endMs = performance.now() + settleTimeoutMs;
+    while (!isAtRest(this.#rest()) && performance.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 1));
+    return this.#rest();
+  }
+
+  #rest(): SoakRest {
     const { memory } = this.#context;
     return {
       connections: this.#context.connectionCount,

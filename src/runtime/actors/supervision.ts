@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { requireInteger, requireKnownOptions } from '../../errors.js';
 import { requireFunction, requireOneOf } from './checks.js';
 
@@ -54,7 +55,6 @@ const optionNames: readonly (keyof SupervisionOptions)[] = [
   'backoffMs',
   'maximumBackoffMs',
 ];
-const longestTimerMs = 2 ** 31 - 1;
 
 /** The options with their defaults. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
 export function supervisionWith(options: SupervisionOptions = {}): SupervisionSettings {

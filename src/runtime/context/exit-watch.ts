@@ -36,6 +36,8 @@ class ExitWatch {
   readonly #participants = new Set<ExitParticipant>();
   #checking = false;
   #delayMs = firstDelayMs;
+  /** What holds the process, while it is asked and between. */
+  #hold: NodeJS.Timeout | undefined;
   readonly #onBeforeExit = () => {
     // In a context's thread the probe empties the loop, too, and then its own nodes are not at their end.
     if (this.#checking || isProbingLoop()) return;
@@ -55,12 +57,16 @@ class ExitWatch {
 
   remove(participant: ExitParticipant): void {
     this.#participants.delete(participant);
-    if (this.#participants.size === 0) process.off('beforeExit', this.#onBeforeExit);
+    if (this.#participants.size > 0) return;
+    process.off('beforeExit', this.#onBeforeExit);
+    // A process whose nodes are closed has nothing to wait for.
+    clearTimeout(this.#hold);
   }
 
   async #check(): Promise<void> {
     this.#checking = true;
     const hold = setTimeout(() => {}, foreverMs);
+    this.#hold = hold;
     try {
       if (!(await this.#isAllPassive()) || (await isLoopAliveWithout([hold]))) this.#holdForAWhile();
       else await this.#stopAll();
@@ -98,7 +104,8 @@ class ExitWatch {
   }
 
   #holdForAWhile(): void {
-    setTimeout(() => {}, this.#delayMs);
+    if (this.#participants.size === 0) return;
+    this.#hold = setTimeout(() => {}, this.#delayMs);
     this.#delayMs = Math.min(maximumDelayMs, this.#delayMs * delayGrowth);
   }
 }

@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { RemoteMemory } from '../../transports/transport.js';
 import type { OpenedMemory } from '../memory/opened-memory.js';
@@ -114,7 +115,7 @@ export class OpenedRegion implements RegionAccess {
     const remote = this.#remote as RemoteMemory;
     const bytes = task.bytes as Uint8Array;
     return new Promise((resolve, reject) => {
-      const timeoutMs = Math.min(task.timeoutMs ?? connection.options.requestTimeoutMs, 2 ** 31 - 1);
+      const timeoutMs = Math.min(task.timeoutMs ?? connection.options.requestTimeoutMs, longestTimerMs);
       const settle = (error?: HeddleError) => {
         if (!this.#transfers.delete(settle)) return;
         timer.cancel();

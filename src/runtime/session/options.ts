@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger } from '../../errors.js';
 
 /**
@@ -52,9 +53,6 @@ export const defaultConnectionOptions: ConnectionOptions = {
   reconnectTimeoutMs: 0,
   reconnectDelayMs: 50,
 };
-
-/** Longest time that a timer of Node.js can be set to. */
-const longestTimerMs = 2 ** 31 - 1;
 
 const ranges: Record<keyof ConnectionOptions, readonly [minimum: number, maximum: number]> = {
   sendQueueDepthMessages: [1, 1_000_000],

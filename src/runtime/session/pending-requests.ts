@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../clock.js';
+import { type Clock, longestTimerMs, type Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Message } from '../message/message.js';
 
@@ -23,8 +23,6 @@ const indexBits = 20;
 export const requestIndexMask = (1 << indexBits) - 1;
 const generationMask = (1 << (31 - indexBits)) - 1;
 const none = -1;
-/** Longest time that a timer of Node.js can be set to; what is due later is looked at again then. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** Requests with the same time to wait, oldest first: the head is always the next to expire. */
 interface DeadlineList {
@@ -163,6 +161,7 @@ export class PendingRequests<Waiter = RequestWaiter> {
    * the request. It is a background timer while empty, so that it keeps no process alive: see `holdsProcess`.
    */
   #arm(list: DeadlineList, delayMs: number): Timer {
+    // What is due later is looked at again then.
     const timerMs = Math.min(Math.max(1, Math.ceil(delayMs)), longestTimerMs);
     return this.#clock.setTimer(timerMs, () => this.#expire(list), true);
   }

@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Message } from '../message/message.js';
@@ -120,7 +121,7 @@ export class Requester implements RequestOwner {
       resolveAnswer(given);
       this.#host.endTurnSoon();
     };
-    const limitMs = Math.min(this.#connection.options.requestTimeoutMs, 2 ** 31 - 1);
+    const limitMs = Math.min(this.#connection.options.requestTimeoutMs, longestTimerMs);
     const timer = this.#host.clock.setTimer(limitMs, () => settle('failed'), true);
     this.#cancels.set(requestId, { answer, settle });
     return answer;

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js';
+import { type Clock, longestTimerMs } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Link, Portal, Transport, TransportOptions } from '../../transports/transport.js';
 import { messageHeaderBytes, RecordKind, referenceWord } from '../message/message-layout.js';
@@ -27,8 +27,6 @@ const maximumWaitingSetups = 1024;
  * setup that is on its way to it from a busy peer.
  */
 const openerGraceMs = 5_000;
-/** Longest time that a timer of Node.js can be set to. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** A link and who shares it. */
 export interface SharedWire extends Wire {

@@ -67,6 +67,12 @@ test('outstanding work of the main context holds the process', async (t) => {
   t.is(code, 0);
 });
 
+test('a node that is closed holds the process no longer, though it was busy', async (t) => {
+  const { code, lines } = await runToEnd(t, 'closed-while-busy');
+  t.deepEqual(lines, ['timers 0', 'exit 0']);
+  t.is(code, 0);
+});
+
 test('a timer in a worker holds the process, and what it prints is seen', async (t) => {
   const { code, lines } = await runToEnd(t, 'print-soon');
   t.deepEqual(lines, ['printed by the worker', 'exit 0']);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Clock, systemClock, type Timer } from '../../../clock.js';
+import { type Clock, longestTimerMs, systemClock, type Timer } from '../../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions, thrownFacts } from '../../../errors.js';
 import { buffersIn } from '../buffers.js';
 import type { Ref } from '../ref.js';
@@ -52,7 +52,6 @@ const optionNames = [
   'giveUpAfterMs',
   'onUndelivered',
 ];
-const longestMs = 2 ** 31 - 1;
 const closeTimeoutMs = 10_000;
 
 /**
@@ -80,14 +79,14 @@ export class Producer<M extends Protocol<M>> implements AsyncDisposable {
   /** @internal */
   constructor(target: ProducerTarget<M>, options: ProducerOptions) {
     requireKnownOptions('createProducer', options, optionNames);
-    this.#retryAfterMs = requireInteger('retryAfterMs', options.retryAfterMs ?? 1000, 1, longestMs);
+    this.#retryAfterMs = requireInteger('retryAfterMs', options.retryAfterMs ?? 1000, 1, longestTimerMs);
     const giveUpAfterMs = options.giveUpAfterMs ?? 60_000;
-    if (giveUpAfterMs !== Infinity) requireInteger('giveUpAfterMs', giveUpAfterMs, 1, longestMs);
+    if (giveUpAfterMs !== Infinity) requireInteger('giveUpAfterMs', giveUpAfterMs, 1, longestTimerMs);
     this.#machine = new ProducerMachine({
       window: requireInteger('window', options.window ?? 64, 1, 10_000),
       retryAfterMicros: this.#retryAfterMs * 1000,
       maximumRetryAfterMicros:
-        requireInteger('maximumRetryAfterMs', options.maximumRetryAfterMs ?? 10_000, 1, longestMs) * 1000,
+        requireInteger('maximumRetryAfterMs', options.maximumRetryAfterMs ?? 10_000, 1, longestTimerMs) * 1000,
       maximumFailures: requireInteger('maximumFailures', options.maximumFailures ?? 5, 1, 1_000_000),
       giveUpAfterMicros: giveUpAfterMs * 1000,
     });
@@ -129,7 +128,7 @@ export class Producer<M extends Protocol<M>> implements AsyncDisposable {
 
   /** Waits for what is unconfirmed, for `timeoutMs` (default 10 000) at the most, and gives up the rest. */
   async close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? closeTimeoutMs, 0, longestMs);
+    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? closeTimeoutMs, 0, longestTimerMs);
     if (this.#machine.unconfirmed > 0 && timeoutMs > 0) {
       let timer: Timer | undefined;
       const timeIsUp = new Promise<void>((resolve) => {
@@ -172,7 +171,7 @@ export class Producer<M extends Protocol<M>> implements AsyncDisposable {
     const dueMicros = this.#target === undefined ? Infinity : this.#machine.nextDueMicros;
     const atMicros = Math.min(dueMicros, this.#machine.overdueMicros);
     if (atMicros === Infinity || this.#isClosed) return;
-    const delayMs = Math.min(longestMs, Math.max(1, Math.ceil((atMicros - nowMicros) / 1000)));
+    const delayMs = Math.min(longestTimerMs, Math.max(1, Math.ceil((atMicros - nowMicros) / 1000)));
     this.#timer = this.#clock.setTimer(delayMs, () => {
       this.#timer = undefined;
       this.#pump();
