@@ -9,11 +9,35 @@ export interface ProgramEnd {
   readonly stderr: string;
 }
 
-/** Runs a script of the project in a Node.js process of its own, with `environment` added to this one's, and resolves when that has ended. */
+/** Programs of one test file that run at a time: all at once would keep a small machine from ending any within its time. */
+const maximumRunning = 4;
+const turns: (() => void)[] = [];
+let running = 0;
+
+/**
+ * Runs a script of the project in a Node.js process of its own, with `environment` added to this one's, and resolves when
+ * that has ended. It waits for its turn where others of the same test file run.
+ */
 export async function runProgram(
   script: string,
   args: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
+): Promise<ProgramEnd> {
+  if (running === maximumRunning) await new Promise<void>((resolve) => turns.push(resolve));
+  else running++;
+  try {
+    return await run(script, args, environment);
+  } finally {
+    const next = turns.shift();
+    if (next === undefined) running--;
+    else next();
+  }
+}
+
+async function run(
+  script: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>>,
 ): Promise<ProgramEnd> {
   const child = spawn(process.execPath, [script, ...args], {
     cwd: projectFolder,
