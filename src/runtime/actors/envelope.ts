@@ -1,6 +1,6 @@
 import { type Codec, compactCodec, valueDecoder } from '../message/codec.js';
 import { type CompanionReader, strayBuffer } from '../message/companions.js';
-import { writeValue } from '../message/value-encoder.js';
+import { writeMessage } from '../message/value-encoder.js';
 import type { ReferenceReader } from '../message/value-format.js';
 import { type Carrier, readCarrier, writeCarrier } from './trace-context.js';
 
@@ -92,7 +92,7 @@ export function envelopeCodec(incoming: Envelope, readReference: ReferenceReader
       const payload = carrier === undefined ? value.payload : [writeCarrier(carrier), value.payload];
       if (payload === undefined) return at;
       try {
-        return writeValue(payload, target, at, end, 0);
+        return writeMessage(payload, target, at, end);
       } catch (error) {
         // Who sends may have it travel beside the value, and does not want to know more.
         if (error === strayBuffer) throw error;

@@ -1,7 +1,7 @@
 import { HeddleError, thrownFacts } from '../../errors.js';
 import { findUnsendable } from './unsendable.js';
 import { ValueDecoder } from './value-decoder.js';
-import { writeValue } from './value-encoder.js';
+import { writeMessage } from './value-encoder.js';
 
 /** How values become bytes and values again. One codec serves a whole system: both sides must use the same. */
 export interface Codec {
@@ -77,7 +77,7 @@ export const compactCodec: Codec = {
   encodeInto(value, target, start, end) {
     requireRange(target, start, end);
     try {
-      return writeValue(value, target, start, end, 0);
+      return writeMessage(value, target, start, end);
     } catch (cause) {
       throw encodeFailed(value, cause);
     }

@@ -288,7 +288,14 @@ export class ValueDecoder implements FieldReader {
       return undefined;
     }
     this.#fieldsRead++;
-    this.#position = position + lengthBytes;
+    const valueStart = position + lengthBytes;
+    // Short strings are what fields mostly hold: the call that finds out what else it is costs as much as reading one.
+    const token = this.#source[valueStart]!;
+    if (token >= 0xa0 && token < 0xc0) {
+      this.#position = valueStart + 1;
+      return this.#string(token & 0x1f);
+    }
+    this.#position = valueStart;
     return this.#read(depth);
   }
 

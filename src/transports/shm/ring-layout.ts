@@ -70,11 +70,19 @@ export function requireRingCapacity(capacityBytes: number, name = 'capacityBytes
 }
 
 /**
- * Of a ring of that capacity, the bytes after which each side publishes its position in the midst of a batch: while one side
- * fills a part of the ring the other can empty another, where they would take turns at the whole of it.
+ * Of a ring of that capacity, the bytes after which the consumer publishes its position in the midst of a batch: while one
+ * side fills a part of the ring the other can empty another, where they would take turns at the whole of it.
  */
 export function ringShareBytes(capacityBytes: number): number {
   return capacityBytes >> 3;
+}
+
+/**
+ * Of a ring of that capacity, the bytes after which the producer publishes in the midst of a batch: few enough that a
+ * consumer that waits begins with the batch while it is made, so many that publishing costs next to nothing.
+ */
+export function ringPublishBytes(capacityBytes: number): number {
+  return Math.min(8192, capacityBytes >> 3);
 }
 
 /** Makes the memory of an empty ring. The capacity is a power of two from 4 KiB to 64 MiB. */

@@ -12,7 +12,7 @@ import {
   type RingView,
   reasonByteOffset,
   reasonLengthIndex,
-  ringShareBytes,
+  ringPublishBytes,
   tailIndex,
   wantsRoomIndex,
 } from './ring-layout.js';
@@ -25,8 +25,8 @@ export interface RingProducerOwner {
 
 /**
  * The writing side of a ring. Records are placed by `writer`, whose window is the longest contiguous piece known to be
- * free, and no longer than a good share of the ring; only when it is used up does the producer look at the consumer's position,
- * and publish what has gathered, however much more of the batch follows.
+ * free, and only as long as is worth publishing by itself; when it is used up the producer looks at the consumer's position,
+ * and publishes what has gathered, however much more of the batch follows.
  *
  * Position of a record = `lapStart` + its offset, where `lapStart` is the position that offset 0 has in this lap.
  */
@@ -42,7 +42,7 @@ export class RingProducer implements RecordSink {
   readonly owner: RingProducerOwner;
   readonly header: Int32Array;
   readonly capacityBytes: number;
-  readonly shareBytes: number;
+  readonly publishBytes: number;
   lapStart: number;
   publishedTail: number;
   /** The consumer's position as last seen. The true one is never behind it, so room counted from it is really there. */
@@ -55,14 +55,14 @@ export class RingProducer implements RecordSink {
     this.owner = owner;
     this.header = ring.header;
     this.capacityBytes = ring.capacityBytes;
-    this.shareBytes = ringShareBytes(ring.capacityBytes);
+    this.publishBytes = ringPublishBytes(ring.capacityBytes);
     this.maximumRecordBytes = maximumRingRecordBytes(ring.capacityBytes);
     this.publishedTail = Atomics.load(ring.header, tailIndex);
     this.cachedHead = Atomics.load(ring.header, headIndex);
     this.writer = new RecordWriter(ring.records, this);
     this.writer.cursor = this.publishedTail & (ring.capacityBytes - 1);
     this.lapStart = (this.publishedTail - this.writer.cursor) | 0;
-    this.#moveWindowEnd();
+    this.#moveWindowEnd(0);
   }
 
   /**
@@ -106,8 +106,8 @@ export class RingProducer implements RecordSink {
       int32[(cursor >> 2) + 1] = paddingRecordType;
     }
     if (alignedBytes > toEnd) this.#startLap();
-    this.#publishShare();
-    this.#moveWindowEnd();
+    this.#publishIfMuch();
+    this.#moveWindowEnd(alignedBytes);
     // wantedBytes stays: an earlier claim that failed is owed its onWritable, whatever succeeds in between.
     return true;
   }
@@ -124,7 +124,7 @@ export class RingProducer implements RecordSink {
     if (!this.hasWantedRoom()) return false;
     this.wantedBytes = 0;
     Atomics.store(this.header, wantsRoomIndex, 0);
-    this.#moveWindowEnd();
+    this.#moveWindowEnd(0);
     return true;
   }
 
@@ -175,15 +175,16 @@ export class RingProducer implements RecordSink {
     return this.capacityBytes - closeReserveBytes - ((this.lapStart + this.writer.cursor - this.cachedHead) | 0);
   }
 
-  #moveWindowEnd(): void {
+  /** The window has room for the record that is about to be claimed, however long, where the ring has. */
+  #moveWindowEnd(claimedBytes: number): void {
     const writer = this.writer;
-    // One record fits into a share, wherever the window begins.
-    writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), this.shareBytes));
+    const windowBytes = Math.max(claimedBytes, this.publishBytes);
+    writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
   }
 
   /** By the writer's contract every record claimed before this claim is filled in. */
-  #publishShare(): void {
-    if (((this.lapStart + this.writer.cursor - this.publishedTail) | 0) < this.shareBytes) return;
+  #publishIfMuch(): void {
+    if (((this.lapStart + this.writer.cursor - this.publishedTail) | 0) < this.publishBytes) return;
     if (this.publish()) this.owner.onPublishedByClaim();
   }
 
