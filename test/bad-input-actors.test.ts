@@ -53,6 +53,31 @@ const inActor = (what: (actor: Any) => unknown) => () => ref.ask('call', what);
 
 const argument = 'ERR_HEDDLE_INVALID_ARGUMENT';
 const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: () => unknown][] = [
+  [
+    'a message without a name',
+    argument,
+    /the name of a message is a text.*not undefined/,
+    () => ref.tell(undefined, 1),
+  ],
+  [
+    'a message named by a symbol',
+    argument,
+    /the name of a message is a text.*Symbol\(stop\)/,
+    () => ref.tell(Symbol('stop')),
+  ],
+  ['an ask named by a number', argument, /the name of a message is a text.*not 17/, () => ref.ask(17)],
+  [
+    'a message for later named by an object',
+    argument,
+    /the name of a message is a text/,
+    inActor((actor) => actor.sendLater(1, actor.self, {})),
+  ],
+  [
+    'a message for every now and then without a name',
+    argument,
+    /the name of a message is a text/,
+    inActor((actor) => actor.sendEvery(1, actor.self)),
+  ],
   ['an actor without a module', argument, /give import\.meta\.url/, () => (defineActor as Any)()],
   [
     'an actor of nothing',
@@ -152,7 +177,7 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     () => system.spawn(Obliging, () => 1),
   ],
 
-  ['ask for nothing', 'ERR_HEDDLE_UNKNOWN_MESSAGE', /has no handler with name=undefined/, () => ref.ask()],
+  ['ask for nothing', argument, /the name of a message is a text.*not undefined/, () => ref.ask()],
   ['ask for what there is not', 'ERR_HEDDLE_UNKNOWN_MESSAGE', /has no handler with name=hallo/, () => ref.ask('hallo')],
   ['ask for 0 ms', argument, /timeoutMs=0 must be above 0/, () => ref.ask('hello', undefined, { timeoutMs: 0 })],
   [

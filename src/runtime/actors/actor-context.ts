@@ -8,6 +8,7 @@ import type { Cell } from './cell.js';
 import { requireDuration, requireRef, requireText } from './checks.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
+import { requireMessageName } from './message-name.js';
 import type { OffloadArguments, OffloadFunction, OffloadFunctions } from './offload/functions.js';
 import { type OffloadOptions, offload } from './offload/offload.js';
 import type { SpawnOptions } from './placement.js';
@@ -217,6 +218,7 @@ export class ActorContext {
     ...payload: PayloadArguments<M, K>
   ): TimerKey {
     requireRef('sendLater()', to);
+    requireMessageName(name);
     return this.#setTimer(delayMs, false, () => to.tell(name, ...payload));
   }
 
@@ -228,6 +230,7 @@ export class ActorContext {
     ...payload: PayloadArguments<M, K>
   ): TimerKey {
     requireRef('sendEvery()', to);
+    requireMessageName(name);
     return this.#setTimer(intervalMs, true, () => to.tell(name, ...payload));
   }
 

@@ -23,6 +23,7 @@ import { HostMessages, type HostPost } from './host-messages.js';
 import type { ActorHostOptions } from './host-options.js';
 import { Links } from './links.js';
 import type { Origin } from './mailbox.js';
+import { problemOfName } from './message-name.js';
 import { OffloadPool } from './offload/offload-pool.js';
 import { hostSlot } from './peer.js';
 import type { Place, Places } from './places.js';
@@ -249,7 +250,7 @@ export class ActorHost {
 
   /** `asker`: the actor that asks, where that is known. */
   ask(ref: Ref, name: string, payload: unknown, options: AskOptions | undefined, asker?: Cell): Promise<unknown> {
-    const wrong = problemOf(options);
+    const wrong = problemOfName(name) ?? problemOf(options);
     if (wrong !== undefined) return Promise.reject(wrong);
     const timeoutMs = options?.timeoutMs ?? this.#options.askTimeoutMs;
     return this.askWithin(ref, name, payload, timeoutMs, options?.signal, asker);

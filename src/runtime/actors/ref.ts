@@ -3,6 +3,7 @@ import { asReference } from '../message/value-format.js';
 import type { Cell } from './cell.js';
 import type { ActorHost } from './host.js';
 import type { Lane } from './lane.js';
+import { requireMessageName } from './message-name.js';
 import { firstRemotePlace } from './remote-places.js';
 import type { AskOptions } from './types.js';
 
@@ -56,6 +57,7 @@ export class Ref implements Address {
   }
 
   tell(name: string, payload?: unknown): boolean {
+    if (typeof name !== 'string') requireMessageName(name);
     const cell = this.cell;
     if (cell !== undefined) return cell.deliver(name, payload, undefined, cell.inbox.settings.capacity);
     return this.host.links.tell(this, name, payload);

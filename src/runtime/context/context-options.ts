@@ -41,7 +41,8 @@ export interface ContextOptions {
   /**
    * Whether rdma links reach the memory of exported regions without the owner's thread: UCX `get` and `put`. Both sides must
    * want it, and the first rdma context of a process decides for all of them. On a wire without an RDMA device UCX
-   * carries these out in software at whatever address a peer names: only among hosts that trust each other.
+   * carries these out in software at whatever address a peer names, and can abort the process when a peer dies meanwhile
+   * (see docs/rdma.md): only among hosts that trust each other, and for wires that have a device.
    */
   readonly rdmaOneSided: boolean;
   /** What the context's connections begin with. */

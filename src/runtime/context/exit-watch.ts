@@ -36,7 +36,7 @@ class ExitWatch {
   readonly #participants = new Set<ExitParticipant>();
   #checking = false;
   #delayMs = firstDelayMs;
-  /** What holds the process, while it is asked and between. */
+  /** What holds the process between two checks. */
   #hold: NodeJS.Timeout | undefined;
   readonly #onBeforeExit = () => {
     // In a context's thread the probe empties the loop, too, and then its own nodes are not at their end.
@@ -59,14 +59,14 @@ class ExitWatch {
     this.#participants.delete(participant);
     if (this.#participants.size > 0) return;
     process.off('beforeExit', this.#onBeforeExit);
-    // A process whose nodes are closed has nothing to wait for.
-    clearTimeout(this.#hold);
+    // A process whose nodes are closed has nothing to wait for. A check that is under way ends by itself, and another node may
+    // begin meanwhile.
+    if (!this.#checking) clearTimeout(this.#hold);
   }
 
   async #check(): Promise<void> {
     this.#checking = true;
     const hold = setTimeout(() => {}, foreverMs);
-    this.#hold = hold;
     try {
       if (!(await this.#isAllPassive()) || (await isLoopAliveWithout([hold]))) this.#holdForAWhile();
       else await this.#stopAll();

@@ -56,7 +56,10 @@ export async function collectAllGarbage(): Promise<void> {
   const { Session } = await import('node:inspector/promises');
   const session = new Session();
   session.connect();
-  await session.post('HeapProfiler.collectGarbage');
-  // Not within the answer: V8 holds a lock then, for which disconnecting would wait for ever.
-  setImmediate(() => session.disconnect());
+  try {
+    await session.post('HeapProfiler.collectGarbage');
+  } finally {
+    // Not within the answer: V8 holds a lock then, for which disconnecting would wait for ever.
+    setImmediate(() => session.disconnect());
+  }
 }

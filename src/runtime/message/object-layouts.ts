@@ -3,19 +3,15 @@ import type { NativeStrings } from './value-format.js';
 /**
  * Objects of one kind are sent again and again with the same keys in the same order, and with short strings that come
  * again, too. Once such a layout has been seen often enough its keys are kept as they lie in a message, and beside each
- * the string that followed it last: they are copied by words, where writing them goes character by character.
+ * the string that followed it last: they are copied byte by byte, where writing them asks a string for each character.
  */
-
-/** Strings up to this length are kept as words: more takes a header of two bytes. */
+/** Strings up to this length are kept: more takes a header of two bytes. */
 export const keptStringLength = 24;
-const wordsOfString = keptStringLength / 4;
-/** The most bytes that writing a kept key or string touches from its start on: the last word may go past its end. */
-export const keptStringRoomBytes = 1 + keptStringLength + 3;
-/** V8 may keep a shorter one by reference to a longer one that it is a part of, from this length on. */
+/** V8 may keep a string of this length or more by reference to a longer one that it is a part of. */
 const slicedStringLength = 13;
 /** A layout is made once so many more objects had it than others with the same first key. */
 const sightingsBeforeLayout = 8;
-/** A layout makes room for another first key that falls into its slot once that has been looked at so often. */
+/** A layout makes room for another first key that falls into its slot once that came so often and it never. */
 const missesBeforeReplacement = 64;
 /** A key before which so many strings in a row differed from the one before has strings that do not come again. */
 const textMissesBeforeGivingUp = 16;
@@ -23,11 +19,11 @@ const textMissesBeforeGivingUp = 16;
 const slotCount = 256;
 /** Layouts with one first key, as the kinds of a message have that begin with their type. */
 const maximumSiblings = 4;
-/** Once so many objects were looked at for their keys and no layout was made, only one of so many is looked at. */
-const vainLooksBeforeSampling = 1024;
-const sampleOneOf = 512;
+/** Once so many objects were looked at for their keys and gained no place, only one of so many is looked at. */
+const looksBeforeSampling = 1024;
+const lookOneOf = 512;
 /** Once a layout was searched for so often in a row and not found, it is searched for only once in so many times. */
-const vainSearchesBeforeSampling = 64;
+const searchesBeforeSampling = 64;
 const searchOneOf = 16;
 const maximumKeys = 32;
 /** Keys that are shorter altogether are written as fast by their characters. */
@@ -38,48 +34,42 @@ const neverSent = '-'.repeat(keptStringLength + 1);
 /** The keys of objects of one kind, as they lie in a message. */
 export class ObjectLayout {
   readonly names: readonly string[];
-  /** The keys, each with its header and filled up to whole words. */
-  readonly keyWords: Int32Array;
-  /** Where in `keyWords` each key begins, and the end of the last. */
+  /** The keys, each with its header. */
+  readonly keyBytes: Uint8Array;
+  /** Where in `keyBytes` each key begins, and the end of the last. */
   readonly keyStarts: Int32Array;
-  /** Bytes of each key with its header. */
-  readonly keyLengths: Int32Array;
-  /** The string that came last behind each key, and its characters filled up to whole words. */
+  /** The string that came last behind each key, and its bytes. */
   readonly texts: string[];
-  readonly textWords: Int32Array;
+  readonly textBytes: Uint8Array;
   readonly #textMisses: Uint8Array;
   /** All layouts with the same first key, this one included. */
   siblings: readonly ObjectLayout[] = [];
-  /** Objects of another first key that were looked at for its slot. */
+  /** Objects of another first key that wanted its slot since it was found last. */
   misses = 0;
 
   constructor(names: readonly string[]) {
-    const words: number[] = [];
+    const bytes: number[] = [];
     const starts = [0];
     for (const name of names) {
-      const bytes = [0xa0 | name.length, ...Buffer.from(name, 'latin1'), 0, 0, 0];
-      for (let at = 0; at <= name.length; at += 4) {
-        words.push(bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24));
-      }
-      starts.push(words.length);
+      bytes.push(0xa0 | name.length, ...Buffer.from(name, 'latin1'));
+      starts.push(bytes.length);
     }
     this.names = names;
-    this.keyWords = Int32Array.from(words);
+    this.keyBytes = Uint8Array.from(bytes);
     this.keyStarts = Int32Array.from(starts);
-    this.keyLengths = Int32Array.from(names, (name) => name.length + 1);
     this.texts = names.map(() => '');
-    this.textWords = new Int32Array(names.length * wordsOfString);
+    this.textBytes = new Uint8Array(names.length * keptStringLength);
     this.#textMisses = new Uint8Array(names.length);
   }
 
-  /** Writes key number `index`, for which there must be {@link keptStringRoomBytes}, and returns its end. */
-  writeKey(index: number, view: DataView, position: number): number {
-    const words = this.keyWords;
-    const end = this.keyStarts[index + 1]!;
-    for (let word = this.keyStarts[index]!, at = position; word < end; word++, at += 4) {
-      view.setInt32(at, words[word]!, true);
-    }
-    return position + this.keyLengths[index]!;
+  /** Writes key number `index` and returns its end; -1 when it does not fit. */
+  writeKey(index: number, target: Buffer, position: number, end: number): number {
+    const bytes = this.keyBytes;
+    const start = this.keyStarts[index]!;
+    const length = this.keyStarts[index + 1]! - start;
+    if (position + length > end) return -1;
+    for (let i = 0; i < length; i++) target[position + i] = bytes[start + i]!;
+    return position + length;
   }
 
   /** A layout with the same first key that has this one as number `index`; {@link noLayout} if none is known. */
@@ -88,19 +78,17 @@ export class ObjectLayout {
     return noLayout;
   }
 
-  /**
-   * Writes `text` behind key number `index`, if it is the string that came there last, and returns its end; -1 when
-   * it is not. There must be {@link keptStringRoomBytes}.
-   */
-  writeText(index: number, text: string, view: DataView, position: number): number {
+  /** Writes `text`, which fits with its header, and returns its end; -1 when it is not what came there last. */
+  writeText(index: number, text: string, target: Buffer, position: number): number {
     if (text !== this.texts[index]) return -1;
     if (this.#textMisses[index]! > 0) this.#textMisses[index] = 0;
-    const words = this.textWords;
+    const bytes = this.textBytes;
+    const first = index * keptStringLength;
+    const { length } = text;
+    target[position] = 0xa0 | length;
     const start = position + 1;
-    const end = start + text.length;
-    view.setUint8(position, 0xa0 | text.length);
-    for (let word = index * wordsOfString, at = start; at < end; word++, at += 4) view.setInt32(at, words[word]!, true);
-    return end;
+    for (let i = 0; i < length; i++) target[start + i] = bytes[first + i]!;
+    return start + length;
   }
 
   /** Keeps the string whose characters were written at `start`: it may come again. */
@@ -114,14 +102,8 @@ export class ObjectLayout {
       return;
     }
     const { length } = text;
-    const words = this.textWords;
-    const first = index * wordsOfString;
-    // What lies behind it is another message's: the last word is filled up with zeros.
-    for (let i = 0; i < length; i++) {
-      const bits = source[start + i]! << ((i & 3) << 3);
-      if ((i & 3) === 0) words[first + (i >> 2)] = bits;
-      else words[first + (i >> 2)]! |= bits;
-    }
+    const first = index * keptStringLength;
+    for (let i = 0; i < length; i++) this.textBytes[first + i] = source[start + i]!;
     this.texts[index] =
       length < slicedStringLength ? text : (source as unknown as NativeStrings).latin1Slice(start, start + length);
   }
@@ -148,14 +130,17 @@ export class ObjectLayouts {
   }));
   #vainSearches = 0;
   #vainLooks = 0;
+  #random = 1;
 
   /** A layout of objects whose first key this is, or {@link noLayout}. Where there is none for long it mostly does not look. */
   of(firstKey: string): ObjectLayout {
-    if (this.#vainSearches > vainSearchesBeforeSampling && ++this.#vainSearches % searchOneOf !== 0) return noLayout;
+    if (this.#vainSearches >= searchesBeforeSampling && !this.#isOneOf(searchOneOf)) return noLayout;
     const slot = this.#slotOf(firstKey);
     const layout = slot.firstKey === firstKey ? slot.layout : noLayout;
-    if (layout === noLayout) this.#vainSearches++;
-    else this.#vainSearches = 0;
+    if (layout !== noLayout) {
+      this.#vainSearches = 0;
+      layout.misses = 0;
+    } else if (this.#vainSearches < searchesBeforeSampling) this.#vainSearches++;
     return layout;
   }
 
@@ -166,11 +151,19 @@ export class ObjectLayouts {
     return this.#slots[hash & (slotCount - 1)]!;
   }
 
+  /** True for one of `count` calls on average, a power of two: at random, since kinds of messages come in turns. */
+  #isOneOf(count: number): boolean {
+    this.#random = (Math.imul(this.#random, 1664525) + 1013904223) | 0;
+    // The upper bits: the lower ones of this generator repeat soon.
+    return ((this.#random >>> 16) & (count - 1)) === 0;
+  }
+
   /** An object was written that is of no layout that was found: it may get one of its own. */
   learn(object: object): void {
-    if (this.#vainLooks >= vainLooksBeforeSampling && ++this.#vainLooks % sampleOneOf !== 0) return;
-    this.#vainLooks++;
-    const names = Object.keys(object);
+    if (this.#vainLooks >= looksBeforeSampling) {
+      if (!this.#isOneOf(lookOneOf)) return;
+    } else this.#vainLooks++;
+    const names = keysOf(object);
     const first = names[0];
     if (first === undefined || names.length > maximumKeys || names.join('').length < minimumKeyBytes) return;
     const slot = this.#slotOf(first);
@@ -186,13 +179,24 @@ export class ObjectLayouts {
       slot.sightings = 0;
     } else if (++slot.sightings >= sightingsBeforeLayout) {
       slot.sightings = 0;
+      const { siblings } = slot.layout;
       // It may have one, and was not searched for.
-      if (slot.layout.siblings.some((sibling) => haveSame(sibling.names, names))) return;
-      this.#vainLooks = 0;
-      const siblings = [new ObjectLayout(names), ...slot.layout.siblings].slice(0, maximumSiblings);
-      for (const sibling of siblings) sibling.siblings = siblings;
-      slot.layout = siblings[0]!;
+      if (siblings.some((sibling) => haveSame(sibling.names, names))) return;
+      // One that takes another's place is no gain: more kinds than there are places would take turns at them for ever.
+      if (siblings.length < maximumSiblings) this.#vainLooks = 0;
+      const all = [new ObjectLayout(names), ...siblings].slice(0, maximumSiblings);
+      for (const sibling of all) sibling.siblings = all;
+      slot.layout = all[0]!;
     }
+  }
+}
+
+/** None where a proxy does not say: it has been written by then. */
+function keysOf(object: object): readonly string[] {
+  try {
+    return Object.keys(object);
+  } catch {
+    return [];
   }
 }
 

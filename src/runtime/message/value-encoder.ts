@@ -2,11 +2,13 @@ import { HeddleError } from '../../errors.js';
 import { copyBytes } from '../../transports/copy-bytes.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import { numberOf } from './companions.js';
-import { keptStringLength, keptStringRoomBytes, noLayout, type ObjectLayout, ObjectLayouts } from './object-layouts.js';
+import { keptStringLength, noLayout, type ObjectLayout, ObjectLayouts } from './object-layouts.js';
 import {
   arrayBufferKind,
   asReference,
   dataViewKind,
+  floatScratch,
+  floatScratchBytes,
   maximumDepth,
   type NativeStrings,
   tag,
@@ -24,23 +26,6 @@ const loopedStringLength = 24;
 const hasOwn = Object.prototype.hasOwnProperty;
 /** Of this thread. They are about speed alone: what is written does not depend on what was written before. */
 const layouts = new ObjectLayouts();
-/** The view of a target up to this length is kept for the next value, which often goes to the same one: a ring. */
-const keptViewBytes = 2 ** 22;
-let viewed: Buffer | undefined;
-let view: DataView = new DataView(new ArrayBuffer(0));
-
-/** A view of the target, for writing several bytes at once. */
-function viewOf(target: Buffer): DataView {
-  return target === viewed ? view : lookAt(target);
-}
-
-function lookAt(target: Buffer): DataView {
-  const made = new DataView(target.buffer, target.byteOffset, target.byteLength);
-  if (target.length > keptViewBytes) return made;
-  viewed = target;
-  view = made;
-  return made;
-}
 
 /** Writes a value; see value-format.ts. Throws what cannot be sent, and what getters throw. */
 export function writeValue(value: unknown, target: Buffer, position: number, end: number, depth: number): number {
@@ -102,8 +87,8 @@ function writeNumber(value: number, target: Buffer, position: number, end: numbe
   }
   if (position + 9 > end) return -1;
   target[position] = 0xcb;
-  viewOf(target).setFloat64(position + 1, value);
-  return position + 9;
+  floatScratch[0] = value;
+  return writeFloatScratch(target, position + 1);
 }
 
 /** An integer where fewer than 5 bytes are left: small ones still fit. */
@@ -129,6 +114,19 @@ function writeUint32(value: number, target: Buffer, position: number): number {
   target[position + 2] = value >>> 8;
   target[position + 3] = value;
   return position + 4;
+}
+
+function writeFloatScratch(target: Buffer, position: number): number {
+  const bytes = floatScratchBytes;
+  target[position] = bytes[7]!;
+  target[position + 1] = bytes[6]!;
+  target[position + 2] = bytes[5]!;
+  target[position + 3] = bytes[4]!;
+  target[position + 4] = bytes[3]!;
+  target[position + 5] = bytes[2]!;
+  target[position + 6] = bytes[1]!;
+  target[position + 7] = bytes[0]!;
+  return position + 8;
 }
 
 function writeTag(type: number, target: Buffer, position: number, end: number): number {
@@ -233,7 +231,6 @@ export function writeMessage(value: unknown, target: Buffer, position: number, e
   if (typeof value !== 'object' || value === null || value.constructor !== Object) {
     return writeValue(value, target, position, end, 0);
   }
-  const view = viewOf(target);
   let cursor = position + 3;
   if (cursor > end) return -1;
   let count = 0;
@@ -242,12 +239,13 @@ export function writeMessage(value: unknown, target: Buffer, position: number, e
     if (!hasOwn.call(value, key)) continue;
     if (count === 0) layout = layouts.of(key);
     else if (layout !== noLayout && layout.names[count] !== key) layout = layout.branch(count, key);
-    if (layout !== noLayout && cursor + keptStringRoomBytes <= end) {
-      cursor = layout.writeKey(count, view, cursor);
+    if (layout !== noLayout) {
+      cursor = layout.writeKey(count, target, cursor, end);
+      if (cursor < 0) return -1;
       const field = (value as Record<string, unknown>)[key];
       cursor =
         typeof field === 'string'
-          ? writeTextField(layout, count, field, target, view, cursor, end)
+          ? writeTextField(layout, count, field, target, cursor, end)
           : writeValue(field, target, cursor, end, 1);
     } else {
       cursor = writeString(key, target, cursor, end);
@@ -271,14 +269,12 @@ function writeTextField(
   index: number,
   text: string,
   target: Buffer,
-  view: DataView,
   position: number,
   end: number,
 ): number {
   const { length } = text;
-  if (length > keptStringLength || position + keptStringRoomBytes > end)
-    return writeString(text, target, position, end);
-  const kept = layout.writeText(index, text, view, position);
+  if (length > keptStringLength || position + 1 + length > end) return writeString(text, target, position, end);
+  const kept = layout.writeText(index, text, target, position);
   if (kept >= 0) return kept;
   const cursor = writeString(text, target, position, end);
   // As many bytes as characters: the characters are single bytes.
@@ -349,8 +345,8 @@ function writeSpecial(value: object, target: Buffer, position: number, end: numb
     if (position + 10 > end) return -1;
     target[position] = 0xd7;
     target[position + 1] = tag.date;
-    viewOf(target).setFloat64(position + 2, value.getTime());
-    return position + 10;
+    floatScratch[0] = value.getTime();
+    return writeFloatScratch(target, position + 2);
   }
   if (value instanceof Map) {
     return writeTaggedArray(tag.map, [...value].flat(1), target, position, end, depth);

@@ -77,6 +77,11 @@ export const errorClasses: ReadonlyMap<string, ErrorConstructor> = new Map(
   ]),
 );
 
+/** Where floats are taken apart and put together; used within one statement block, so safe under re-entry. */
+export const floatScratch = new Float64Array(1);
+/** The bytes of {@link floatScratch}, lowest first. */
+export const floatScratchBytes = new Uint8Array(floatScratch.buffer);
+
 /** Methods of Buffer that Node.js has and its types leave out: the fast ways for strings. */
 export interface NativeStrings {
   utf8Write(text: string, offset: number, length: number): number;

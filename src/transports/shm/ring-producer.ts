@@ -106,7 +106,7 @@ export class RingProducer implements RecordSink {
       int32[(cursor >> 2) + 1] = paddingRecordType;
     }
     if (alignedBytes > toEnd) this.#startLap();
-    this.#publishIfMuch();
+    this.#publishIfMuch(alignedBytes);
     this.#moveWindowEnd(alignedBytes);
     // wantedBytes stays: an earlier claim that failed is owed its onWritable, whatever succeeds in between.
     return true;
@@ -183,8 +183,9 @@ export class RingProducer implements RecordSink {
   }
 
   /** By the writer's contract every record claimed before this claim is filled in. */
-  #publishIfMuch(): void {
-    if (((this.lapStart + this.writer.cursor - this.publishedTail) | 0) < this.publishBytes) return;
+  #publishIfMuch(claimedBytes: number): void {
+    const unpublishedBytes = (this.lapStart + this.writer.cursor - this.publishedTail) | 0;
+    if (unpublishedBytes + claimedBytes <= this.publishBytes) return;
     if (this.publish()) this.owner.onPublishedByClaim();
   }
 

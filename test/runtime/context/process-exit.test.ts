@@ -73,6 +73,12 @@ test('a node that is closed holds the process no longer, though it was busy', as
   t.is(code, 0);
 });
 
+test('a node that begins while the last one closes holds the process', async (t) => {
+  const { code, lines } = await runToEnd(t, 'another-while-asked');
+  t.deepEqual(lines, ['stopped', 'exit 0']);
+  t.is(code, 0);
+});
+
 test('a timer in a worker holds the process, and what it prints is seen', async (t) => {
   const { code, lines } = await runToEnd(t, 'print-soon');
   t.deepEqual(lines, ['printed by the worker', 'exit 0']);

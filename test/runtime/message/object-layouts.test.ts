@@ -72,7 +72,7 @@ test('what is written does not depend on what was written before', async (t) => 
   await fc.assert(
     fc.asyncProperty(
       fc.array(kinds, { minLength: 1, maxLength: 4 }),
-      fc.array(fc.nat(), { maxLength: 200 }),
+      fc.array(fc.nat(), { minLength: 60, maxLength: 200, size: 'max' }),
       async (all, picks) => {
         // An encoder that knows nothing yet.
         const url = `../../../src/runtime/message/value-encoder.js?instance=${instances++}`;
@@ -115,8 +115,9 @@ test('an object of a known layout is written as any other, with other strings, a
 });
 
 test('nothing is written at or past the end, however little room there is', (t) => {
-  teach(order);
-  const value = order(0);
+  const long = { ...order(0), 'a key of 24 characters..': 'a text of 24 characters.' };
+  teach(() => long);
+  const value = { ...long };
   const whole = bytesOf(byValue, value);
   const length = whole.length / 2;
   for (let room = 0; room <= length + 40; room++) {

@@ -158,6 +158,19 @@ test('a budget ends a poll, and the head is published once for it', (t) => {
   t.deepEqual([consumer.poll(4), consumer.poll(4), consumer.poll(4), consumer.poll(4)], [4, 4, 2, 0]);
 });
 
+test('of a large ring no more than 8 KiB of a batch waits to be published', (t) => {
+  for (const recordBytes of [64, 96, 1000, 5000]) {
+    const { producer, header } = makeRing(0, 1024 * 1024);
+    let published = 0;
+    for (let sent = 1; sent * recordBytes < 500_000; sent++) {
+      t.true(put(producer, sent, recordBytes));
+      t.true(sent * recordBytes - header[tailIndex]! <= 8192, `recordBytes=${recordBytes} sent=${sent}`);
+      if (header[tailIndex]! > published) published = header[tailIndex]!;
+    }
+    t.true(published > 490_000 - 8192);
+  }
+});
+
 test('of a long batch what has gathered is published, and its room given back, while the rest follows', (t) => {
   for (const startPosition of startPositions) {
     const { producer, consumer, sink, owner, header } = makeRing(startPosition);
