@@ -6,7 +6,8 @@ interface Parameters {
   readonly actors: number;
 }
 interface BigMessages {
-  begin(all: readonly ActorRef<BigMessages>[]): void;
+  meet(all: readonly ActorRef<BigMessages>[]): void;
+  begin(): void;
   ping(from: number): void;
   pong(from: number): void;
 }
@@ -24,8 +25,10 @@ export const Big = defineActor(import.meta.url, {
     pongs: 0,
   }),
   handlers: {
-    begin(state, all: readonly ActorRef<BigMessages>[], actor) {
+    meet(state, all: readonly ActorRef<BigMessages>[]) {
       state.all = all;
+    },
+    begin(_state, _nothing: undefined, actor) {
       (actor.self as ActorRef<BigMessages>).tell('pong', -1);
     },
     ping(state, from: number) {
@@ -56,8 +59,10 @@ export const Master = defineActor(import.meta.url, {
     ),
   }),
   handlers: {
-    run({ all, outcome }) {
-      for (const one of all) one.tell('begin', all);
+    async run({ all, outcome }) {
+      // All know all before any begins: a ping may come sooner than what another context tells.
+      await Promise.all(all.map((one) => one.ask('meet', all)));
+      for (const one of all) one.tell('begin');
       return outcome.promise;
     },
     done(state, pongs: number) {

@@ -11,6 +11,8 @@ interface MasterMessages {
 
 export const Worker = defineActor(import.meta.url, {
   name: 'worker',
+  // Sixty mailboxes are filled by one actor: what waits is to fit the core's own cache.
+  mailbox: { highWater: 512 },
   state: (args: { master: ActorRef<MasterMessages>; messages: number }) => ({ ...args, handled: 0, sum: 0 }),
   handlers: {
     compute(state, theta: number) {

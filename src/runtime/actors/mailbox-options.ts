@@ -20,8 +20,8 @@ export interface MailboxOptions {
   readonly capacity?: number | undefined;
   /**
    * Under `backpressure`: from so many waiting messages on `tell` returns false, and `ready()` resolves when half of them
-   * are left. Default: 512, or half the capacity where that was given. More than fits the core's own cache makes
-   * everything slower.
+   * are left. Default: half the capacity. Fewer are better where one actor fills the mailboxes of many: more than fits the
+   * core's own cache makes everything slower.
    */
   readonly highWater?: number | undefined;
   /** Default: `backpressure`. */
@@ -44,7 +44,7 @@ export interface MailboxSettings {
 const policies: readonly OverflowPolicy[] = ['backpressure', 'drop-newest', 'drop-oldest', 'fail'];
 const defaults: MailboxSettings = {
   capacity: 8192,
-  highWater: 512,
+  highWater: 4096,
   whenFull: 'backpressure',
   urgent: undefined,
   stashCapacity: 1024,
@@ -66,8 +66,7 @@ export function mailboxOptionsWith(options: MailboxOptions | undefined): Mailbox
     );
   }
   const capacity = requireInteger('capacity', options.capacity ?? defaults.capacity, 1, maximumCapacity);
-  const highWater =
-    options.highWater ?? (options.capacity === undefined ? defaults.highWater : Math.ceil(capacity / 2));
+  const highWater = options.highWater ?? Math.ceil(capacity / 2);
   return {
     capacity,
     highWater: requireInteger('highWater', highWater, 1, capacity),

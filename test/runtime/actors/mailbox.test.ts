@@ -138,8 +138,8 @@ for (const on of ['here', 'worker-1']) {
 }
 
 for (const [mailbox, highWater] of [
-  [undefined, 512],
-  [{ urgent: ['stop'] }, 512],
+  [undefined, 4096],
+  [{ urgent: ['stop'] }, 4096],
   [{ capacity: 99 }, 50],
   [{ capacity: 99, highWater: 20 }, 20],
   [{ highWater: 8192 }, 8192],
