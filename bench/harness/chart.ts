@@ -1,8 +1,8 @@
 import { formatGoal, formatOutcome } from './format.js';
 import { judge, type Result, type Verdict } from './result.js';
 
-const width = 980;
-const labelWidth = 340;
+const width = 1060;
+const labelWidth = 420;
 const valueWidth = 70;
 const rowHeight = 26;
 const barHeight = 12;
