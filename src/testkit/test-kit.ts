@@ -1,4 +1,4 @@
-import { systemClock } from '../clock.js';
+import { longestTimerMs, systemClock } from '../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions, thrownFacts } from '../errors.js';
 import type { DeadLetter } from '../runtime/actors/dead-letters.js';
 import type { Ref } from '../runtime/actors/ref.js';
@@ -36,7 +36,6 @@ const closeGraceMs = 50;
 const defaultNothingMs = 50;
 /** Failures, and dead letters, that are kept. */
 const maximumKept = 1000;
-const longestWaitMs = 2 ** 31 - 1;
 
 /**
  * A system for one test, with probes and, if wanted, a clock that the test moves. Made by {@link createTestKit}; works with
@@ -60,7 +59,7 @@ export class TestKit implements AsyncDisposable {
   constructor(options: TestKitOptions) {
     requireKnownOptions('createTestKit', options, ['throughCodec', 'manualTime', 'withinMs', ...systemOptionNames]);
     const { throughCodec = true, manualTime = false, withinMs = 3000, ...systemOptions } = options;
-    this.#withinMs = requireInteger('withinMs', withinMs, 0, longestWaitMs);
+    this.#withinMs = requireInteger('withinMs', withinMs, 0, longestTimerMs);
     const { contexts = 0 } = systemOptions;
     if (manualTime && contexts !== 0 && !(Array.isArray(contexts) && contexts.length === 0)) {
       throw new HeddleError(
@@ -76,7 +75,7 @@ export class TestKit implements AsyncDisposable {
     });
     this.system.on('actorFailure', (failure) => keep(this.#failures, failure));
     this.system.on('deadLetter', (letter) => keep(this.#deadLetters, letter));
-    this.#hold = setInterval(() => {}, longestWaitMs);
+    this.#hold = setInterval(() => {}, longestTimerMs);
   }
 
   /** The clock that the actors go by. Throws ERR_HEDDLE_INVALID_STATE unless the kit was made with `manualTime`. */
@@ -206,10 +205,10 @@ export class TestKit implements AsyncDisposable {
   /** @internal */
   withinMsOf(withinMs: number | undefined): number {
     if (withinMs === undefined) return this.#withinMs;
-    if (withinMs >= 0 && withinMs <= longestWaitMs) return withinMs;
+    if (withinMs >= 0 && withinMs <= longestTimerMs) return withinMs;
     throw new HeddleError(
       'ERR_HEDDLE_INVALID_ARGUMENT',
-      `withinMs=${withinMs} must be a number from 0 to ${longestWaitMs}`,
+      `withinMs=${withinMs} must be a number from 0 to ${longestTimerMs}`,
     );
   }
 

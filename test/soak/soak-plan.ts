@@ -59,6 +59,11 @@ export interface SoakRest {
   readonly slabBytes: number;
 }
 
+/** Whether a context is left with nothing but the connection by which it is asked. */
+export function isAtRest({ connections, sessions, buffersHeld, buffersLeaked, outstanding }: SoakRest): boolean {
+  return connections === 1 && sessions + buffersHeld + buffersLeaked === 0 && !outstanding;
+}
+
 /** Messages after which a connection ends at the latest. */
 export const maximumMessages = 25_000;
 /** Requests without an answer, and messages that wait, of one connection: always below this. */

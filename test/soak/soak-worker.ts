@@ -2,7 +2,7 @@ import type { Connection, Context, Message, Server } from '../../src/index.js';
 import { Random } from '../sim/random.js';
 import { Conversation, checkPosition, type Stream } from './soak-conversation.js';
 import { makePayload, readMessage, Task } from './soak-message.js';
-import type { SoakCommand, SoakCounts, SoakRest, SoakWorkerData } from './soak-plan.js';
+import { isAtRest, type SoakCommand, type SoakCounts, type SoakRest, type SoakWorkerData } from './soak-plan.js';
 
 /** A worker of the soak: a service for the others, and a client of them. Returns where it can be reached. */
 export default async function main(
@@ -15,10 +15,6 @@ export default async function main(
 
 /** What is on its way when a context is asked to finish has come within this time, however busy the machine is. */
 const settleTimeoutMs = 10_000;
-
-function isAtRest({ sessions, buffersHeld, outstanding }: SoakRest): boolean {
-  return sessions + buffersHeld === 0 && !outstanding;
-}
 
 class SoakWorker {
   readonly #context: Context;

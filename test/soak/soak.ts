@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createNode } from '../../src/index.js';
 import { type SoakAddress, startContexts } from './soak-contexts.js';
-import type { SoakCommand, SoakCounts, SoakPlan, SoakRest } from './soak-plan.js';
+import { isAtRest, type SoakCommand, type SoakCounts, type SoakPlan, type SoakRest } from './soak-plan.js';
 
 /** What came of a soak. */
 export interface SoakReport {
@@ -89,11 +89,7 @@ export async function runSoak(
     }
     for (const [number, rest] of (await askAll<SoakRest>({ finish: true })).entries()) {
       slabBytes += rest.slabBytes;
-      // The control connection is there still.
-      const { connections, sessions, buffersHeld, buffersLeaked, outstanding } = rest;
-      if (connections !== 1 || sessions + buffersHeld + buffersLeaked > 0 || outstanding) {
-        problems.push(`context ${number} is left with ${JSON.stringify(rest)}`);
-      }
+      if (!isAtRest(rest)) problems.push(`context ${number} is left with ${JSON.stringify(rest)}`);
     }
     // Asked last: what was found out in the end counts too.
     counts = addUp(await askAll<SoakCounts>({ count: true }));

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { thrownFacts } from '../../errors.js';
 import { type Command, exitCodes, UsageError } from '../command.js';
 import type { Finding } from './finding.js';
 import { thisMachine } from './machine.js';
@@ -51,6 +52,6 @@ function parseOptions(args: readonly string[]): { json: boolean; peer: string | 
     const { values } = parseArgs({ args: [...args], options });
     return { json: values.json, peer: values.peer };
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+    throw new UsageError(thrownFacts(error).message, { cause: error });
   }
 }

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { systemClock } from '../../clock.js';
-import type { HeddleError } from '../../errors.js';
+import { type HeddleError, thrownFacts } from '../../errors.js';
 import { bindingFile, loadBinding } from '../../transports/rdma/binding.js';
 import { RdmaTransport } from '../../transports/rdma/rdma-transport.js';
 import type { TransportHost, WireDescription } from '../../transports/transport.js';
@@ -25,7 +25,7 @@ function checkBinding(): Finding {
     const facts = { runs: true, ucxVersion: version, path };
     return { id: 'transport-rdma', status: 'ok', summary: `rdma can run, on UCX ${version}`, facts };
   } catch (error) {
-    const action = error instanceof Error ? error.message : String(error);
+    const action = thrownFacts(error).message;
     const summary = isBuilt ? 'rdma cannot run: UCX does not load' : 'rdma cannot run: its native part is not built';
     // Everything else works without.
     return { id: 'transport-rdma', status: 'advice', summary, action, facts: { runs: false, isBuilt, path } };

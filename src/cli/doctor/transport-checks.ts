@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { Worker } from 'node:worker_threads';
+import { thrownFacts } from '../../errors.js';
 import { loadNativeBells } from '../../transports/shm/native-bell.js';
 import type { Finding } from './finding.js';
 
@@ -33,7 +34,7 @@ async function probe(
     const tookMs = Math.round((performance.now() - start) * 10) / 10;
     return { id, status: 'ok', summary: texts.works, facts: { runs: true, tookMs } };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = thrownFacts(error).message;
     const summary = `${id.slice('transport-'.length)} cannot run: ${reason}`;
     return { id, status: 'problem', summary, action: texts.action, facts: { runs: false, reason } };
   }

@@ -1,15 +1,11 @@
-import { inspect } from 'node:util';
 import { HeddleError } from '../../errors.js';
+import { describe } from './describe.js';
 import { Ref } from './ref.js';
 
 /*
  * What the compiler sees to for those who use it. Checked where it costs nothing that counts: never for a message that is
  * told.
  */
-
-function describe(value: unknown): string {
-  return typeof value === 'function' ? `function ${value.name}` : inspect(value, { depth: 0 }).slice(0, 100);
-}
 
 function invalid(message: string): HeddleError {
   return new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', message);

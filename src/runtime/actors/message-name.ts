@@ -1,13 +1,12 @@
-import { inspect } from 'node:util';
 import { HeddleError } from '../../errors.js';
+import { describe } from './describe.js';
 
 /** What is wrong with the name of a message, if it is no text: the runtime's own signals have symbols for names. */
 export function problemOfName(name: unknown): HeddleError | undefined {
   if (typeof name === 'string') return undefined;
-  const found = inspect(name, { depth: 0 }).slice(0, 100);
   return new HeddleError(
     'ERR_HEDDLE_INVALID_ARGUMENT',
-    `the name of a message is a text, that of one of the actor's handlers, not ${found}`,
+    `the name of a message is a text, that of one of the actor's handlers, not ${describe(name)}`,
   );
 }
 

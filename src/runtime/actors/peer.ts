@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Connection } from '../session/connection.js';
 import { requireNotEncoding } from '../session/encoding.js';
@@ -35,7 +36,7 @@ export const actorConnectionOptions: Partial<ConnectionOptions> = {
   sendQueueDepthBytes: 2 ** 30,
   // A thread that computes for long, or gets no core, is not lost: what has become of a context its node knows for certain,
   // and says. Who asks has deadlines of their own.
-  connectTimeoutMs: 2 ** 31 - 1,
+  connectTimeoutMs: longestTimerMs,
   keepaliveProbes: 0,
 };
 

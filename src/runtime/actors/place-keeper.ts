@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { type ContextEnd, contextLostError } from '../context/context-end.js';
 import type { ContextHandle } from '../context/context-handle.js';
@@ -65,7 +66,7 @@ export class PlaceKeeper {
     const restart = parts.restart === false ? { maximumRestarts: 0 } : parts.restart;
     requireKnownOptions('restartContexts', restart, ['maximumRestarts', 'withinMs']);
     this.#maximumRestarts = requireInteger('maximumRestarts', restart.maximumRestarts ?? 10, 0, 1_000_000);
-    this.#withinMs = requireInteger('withinMs', restart.withinMs ?? 60_000, 1, 2 ** 31 - 1);
+    this.#withinMs = requireInteger('withinMs', restart.withinMs ?? 60_000, 1, longestTimerMs);
     this.#kept = parts.specifications.map((specification, index) => ({
       place: index + 1,
       specification,

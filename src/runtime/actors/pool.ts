@@ -1,4 +1,4 @@
-import type { Timer } from '../../clock.js';
+import { longestTimerMs, type Timer } from '../../clock.js';
 import { requireInteger, requireKnownOptions } from '../../errors.js';
 import { requireDefinition } from './checks.js';
 import type { AnyDefinition } from './definition.js';
@@ -73,7 +73,7 @@ export class Pool<M extends Protocol<M>> extends Router<M> implements AsyncDispo
     this.#maximum = requireInteger('maximum', options.maximum ?? this.#minimum, this.#minimum, 100_000);
     this.#growAbove = requireInteger('growAbove', options.growAbove ?? 16, 0, 2 ** 24);
     this.#shrinkAfter = requireInteger('shrinkAfter', options.shrinkAfter ?? 10, 1, 1_000_000);
-    this.#resizeEveryMs = requireInteger('resizeEveryMs', options.resizeEveryMs ?? 100, 1, 2 ** 31 - 1);
+    this.#resizeEveryMs = requireInteger('resizeEveryMs', options.resizeEveryMs ?? 100, 1, longestTimerMs);
   }
 
   /** Members that take messages now. */

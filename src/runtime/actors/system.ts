@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger, thrownFacts, thrownText } from '../../errors.js';
 import type { ContextHandle } from '../context/context-handle.js';
 import type { ContextOptions } from '../context/context-options.js';
@@ -124,7 +125,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     this.name = options.name ?? 'system';
     this.#shutdown = new Shutdown(() => this.close());
     const specifications = contextSpecifications(options.contexts ?? 0);
-    const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, 2 ** 31 - 1);
+    const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, longestTimerMs);
     const followsAsyncHandlers = options.detectDeadlocks ?? isFollowingCheap;
     const coresForEach = Math.max(1, Math.floor(availableParallelism() / Math.max(1, specifications.length)));
     const offload = offloadOptionsWith(options.offload ?? {}, coresForEach);
@@ -325,7 +326,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
    * for, and what threads are left are terminated. Never rejects.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? 10_000, 0, 2 ** 31 - 1);
+    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? 10_000, 0, longestTimerMs);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }

@@ -1,4 +1,4 @@
-import type { Timer } from '../../clock.js';
+import { longestTimerMs, type Timer } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
 import type { Cell } from './cell.js';
 import { signals } from './signals.js';
@@ -17,8 +17,8 @@ export class Timers {
 
   /** Calls back once after `delayMs`, or every `delayMs`. A timer with the same key is replaced. */
   set(key: unknown, delayMs: number, isRepeated: boolean, callback: () => void): void {
-    if (typeof delayMs !== 'number' || !(delayMs >= 0) || delayMs > 2 ** 31 - 1) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `delayMs=${delayMs} must be from 0 to ${2 ** 31 - 1}`);
+    if (typeof delayMs !== 'number' || !(delayMs >= 0) || delayMs > longestTimerMs) {
+      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `delayMs=${delayMs} must be from 0 to ${longestTimerMs}`);
     }
     this.cancel(key);
     const { clock } = this.#cell.host;
@@ -54,7 +54,7 @@ export class Timers {
   setReceiveTimeout(timeoutMs: number): void {
     this.#receiveTimer?.cancel();
     this.#receiveTimer = undefined;
-    this.#receiveTimeoutMs = timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1 ? timeoutMs : 0;
+    this.#receiveTimeoutMs = timeoutMs > 0 && timeoutMs <= longestTimerMs ? timeoutMs : 0;
     if (this.#receiveTimeoutMs > 0) this.#armReceiveTimer(this.#receiveTimeoutMs);
     this.onMessage();
   }

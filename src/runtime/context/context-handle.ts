@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger } from '../../errors.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { type ContextEnd, contextLostError, describeEnd, type ThreadEnd } from './context-end.js';
@@ -11,8 +12,6 @@ import type { Thread } from './thread-pool.js';
 /** `lost`: it ended in another way than by being stopped. */
 export type ContextHandleState = 'starting' | 'running' | 'stopping' | 'stopped' | 'lost';
 
-/** Longest time that can be given to a stop or a start. */
-export const maximumTimeoutMs = 2 ** 31 - 1;
 /** How long a stop may take unless told otherwise. */
 export const defaultStopTimeoutMs = 5000;
 /** How long a terminated thread may take to go. Only a thread inside of a native call that does not return takes longer. */
@@ -168,7 +167,7 @@ export class WorkerContext<V = unknown, S = unknown> implements ContextHandle<V,
   }
 
   stop(options: { timeoutMs?: number } = {}): Promise<ContextEnd> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? defaultStopTimeoutMs, 0, maximumTimeoutMs);
+    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? defaultStopTimeoutMs, 0, longestTimerMs);
     this.#isEndAwaited = true;
     return this.stopForNode(timeoutMs);
   }

@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from '../session/options.js';
 
@@ -73,7 +74,7 @@ const integerRanges: Partial<Record<keyof ContextOptions, readonly [number, numb
   turnBudgetMicros: [1, 1_000_000],
   slabLimitBytes: [0, 2 ** 40],
   numaNode: [-1, 1023],
-  linkLingerMs: [0, 2 ** 31 - 1],
+  linkLingerMs: [0, longestTimerMs],
   frameBytes: [4096, 512 * 1024],
   socketBufferBytes: [4096, 2 ** 30],
   typeOfService: [0, 255],

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { systemClock } from '../../clock.js';
+import { longestTimerMs, systemClock } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { adviseHugePages, preferNumaNode } from '../../native-system.js';
 import { LazyTransport } from '../../transports/lazy-transport.js';
@@ -33,7 +33,6 @@ import { DutyCycle, type TurnWork } from './duty-cycle.js';
 
 const availableCores = availableParallelism();
 const defaultStopTimeoutMs = 5_000;
-const maximumWaitMs = 2 ** 31 - 1;
 
 /** How a region is exported. */
 export interface ExportRegionOptions {
@@ -317,7 +316,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
 
   /** Resolves to true when there is something to poll, or to false after `timeoutMs`: for programs that poll by hand. */
   async waitForWork(timeoutMs: number): Promise<boolean> {
-    requireInteger('timeoutMs', timeoutMs, 0, maximumWaitMs);
+    requireInteger('timeoutMs', timeoutMs, 0, longestTimerMs);
     return this.#dutyCycle.waitForWork(timeoutMs);
   }
 
@@ -376,7 +375,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     this.emit('stopping');
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.min(timeoutMs, maximumWaitMs));
+      timer = setTimeout(resolve, Math.min(timeoutMs, longestTimerMs));
     });
     // Closing takes answers from peers, which a context that is polled by hand would not hear any more.
     this.#dutyCycle.takeOver();

@@ -1,3 +1,4 @@
+import { longestTimerMs } from '../../clock.js';
 import { isLoopAliveWithout, isProbingLoop } from './loop-liveness.js';
 
 /** A node, as the watch over the process's exit sees it. */
@@ -20,7 +21,6 @@ export interface ExitParticipant {
 const firstDelayMs = 5;
 const maximumDelayMs = 250;
 const delayGrowth = 1.3;
-const foreverMs = 2 ** 31 - 1;
 
 /**
  * Lets the process exit by itself when nothing is left to do in any context, and not before.
@@ -59,14 +59,13 @@ class ExitWatch {
     this.#participants.delete(participant);
     if (this.#participants.size > 0) return;
     process.off('beforeExit', this.#onBeforeExit);
-    // A process whose nodes are closed has nothing to wait for. A check that is under way ends by itself, and another node may
-    // begin meanwhile.
-    if (!this.#checking) clearTimeout(this.#hold);
+    // A process whose nodes are closed has nothing to wait for. A check that is under way has a hold of its own.
+    clearTimeout(this.#hold);
   }
 
   async #check(): Promise<void> {
     this.#checking = true;
-    const hold = setTimeout(() => {}, foreverMs);
+    const hold = setTimeout(() => {}, longestTimerMs);
     try {
       if (!(await this.#isAllPassive()) || (await isLoopAliveWithout([hold]))) this.#holdForAWhile();
       else await this.#stopAll();

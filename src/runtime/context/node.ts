@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { MessageChannel, type TransferListItem } from 'node:worker_threads';
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions, thrownText } from '../../errors.js';
 import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
 import { createRing, requireRingCapacity } from '../../transports/shm/ring-layout.js';
@@ -7,7 +8,7 @@ import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair
 import { createSlabCounter } from '../memory/slab-pool.js';
 import { drawSecret } from '../session/session-tokens.js';
 import { type ContextEnd, contextLostError } from './context-end.js';
-import { type ContextHandle, defaultStopTimeoutMs, maximumTimeoutMs, WorkerContext } from './context-handle.js';
+import { type ContextHandle, defaultStopTimeoutMs, WorkerContext } from './context-handle.js';
 import type { AnyContextMain, ContextDataOf, ContextValueOf } from './context-main.js';
 import { contextNameFor, resolveModuleUrl } from './context-module.js';
 import { type ContextOptions, defaultContextOptions } from './context-options.js';
@@ -181,7 +182,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
     );
     this.#factory.checkOptions?.((options.options ?? {}) as AnyContextOptions);
     const { signal, cpu, startTimeoutMs = defaultStartTimeoutMs } = options;
-    requireInteger('startTimeoutMs', startTimeoutMs, 0, maximumTimeoutMs);
+    requireInteger('startTimeoutMs', startTimeoutMs, 0, longestTimerMs);
     if (cpu !== undefined) requireInteger('cpu', cpu, 0, maximumCpu);
     if (signal?.aborted) throw startCancelled(moduleUrl, signal);
 
@@ -218,7 +219,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
    * are terminated. Idempotent; never rejects.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? defaultStopTimeoutMs, 0, maximumTimeoutMs);
+    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? defaultStopTimeoutMs, 0, longestTimerMs);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }

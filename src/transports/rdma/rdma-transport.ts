@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import type { Timer } from '../../clock.js';
+import { longestTimerMs, type Timer } from '../../clock.js';
 import { HeddleError, requireInteger } from '../../errors.js';
 import { frameHeaderBytes, framePayloadBytes, maximumFrameRecordBytes } from '../frame.js';
 import { FrameBufferPool } from '../frame-buffer.js';
@@ -26,7 +26,6 @@ import {
   ucxStatus,
 } from './rdma-worker.js';
 
-const maximumTimeoutMs = 2 ** 31 - 1;
 /** Peers of one portal that may be on their way to a link at a time; more are turned away. */
 const maximumGreetings = 1024;
 /** How long the transport waits, when it closes, for peers to have read the last of what they were sent. */
@@ -369,7 +368,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
     if (!this.#isInUse) {
       this.#hold?.cancel();
       this.#hold = undefined;
-    } else this.#hold ??= this.host.clock.setTimer(maximumTimeoutMs, () => this.#renewHold());
+    } else this.#hold ??= this.host.clock.setTimer(longestTimerMs, () => this.#renewHold());
   }
 
   #renewHold(): void {
@@ -385,7 +384,7 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
 function ignore(): void {}
 
 function checkOptions(options: TransportOptions): void {
-  requireInteger('connectTimeoutMs', options.connectTimeoutMs, 1, maximumTimeoutMs);
+  requireInteger('connectTimeoutMs', options.connectTimeoutMs, 1, longestTimerMs);
   requireInteger('frameBytes', options.frameBytes, minimumFramePayloadBytes, maximumFrameRecordBytes);
   requireInteger('socketBufferBytes', options.socketBufferBytes, minimumFramePayloadBytes, 2 ** 30);
 }

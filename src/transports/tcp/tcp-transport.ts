@@ -1,4 +1,5 @@
 import { connect as connectSocket, isIP, type Socket } from 'node:net';
+import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger } from '../../errors.js';
 import { setTypeOfService } from '../../native-system.js';
 import { frameHeaderBytes, framePayloadBytes, maximumFrameRecordBytes } from '../frame.js';
@@ -10,8 +11,6 @@ import type { Portal, Transport, TransportHost, TransportOptions } from '../tran
 import { greet } from './tcp-greeting.js';
 import { TcpLink } from './tcp-link.js';
 import { TcpPortal, type TcpPortalOwner } from './tcp-portal.js';
-
-const maximumTimeoutMs = 2 ** 31 - 1;
 
 /**
  * Records over TCP, or over TLS when `options.tls` is given. One link serves all connects to one address: those made
@@ -232,7 +231,7 @@ function ignore(): void {}
 type SystemError = Error & { code?: string; syscall?: string };
 
 function checkOptions(options: TransportOptions): void {
-  requireInteger('connectTimeoutMs', options.connectTimeoutMs, 1, maximumTimeoutMs);
+  requireInteger('connectTimeoutMs', options.connectTimeoutMs, 1, longestTimerMs);
   requireInteger('frameBytes', options.frameBytes, minimumFramePayloadBytes, maximumFrameRecordBytes);
   requireInteger('socketBufferBytes', options.socketBufferBytes, minimumFramePayloadBytes, 2 ** 30);
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { ResourceLimits } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { longestTimerMs } from '../../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../../errors.js';
 import { type Outcome, unwrapOutcome } from '../../context/error-wire.js';
 import type { OffloadTask } from './offload-task.js';
@@ -33,7 +34,7 @@ export function offloadOptionsWith(options: OffloadPoolOptions, defaultThreads: 
   return {
     maximumThreads: requireInteger('maximumThreads', options.maximumThreads ?? defaultThreads, 1, 1024),
     queueCapacity: requireInteger('queueCapacity', options.queueCapacity ?? 1024, 0, 2 ** 24),
-    idleTimeoutMs: requireInteger('idleTimeoutMs', options.idleTimeoutMs ?? 10_000, 0, 2 ** 31 - 1),
+    idleTimeoutMs: requireInteger('idleTimeoutMs', options.idleTimeoutMs ?? 10_000, 0, longestTimerMs),
     resourceLimits: options.resourceLimits,
   };
 }
