@@ -1,20 +1,15 @@
-import type { NativeStrings } from './value-format.js';
+import { KeptTexts, keptStringLength, touchedTextBytes } from './kept-texts.js';
 
 /**
- * Objects of one kind are sent again and again with the same keys in the same order, and with short strings that come
- * again, too. Once such a layout has been seen often enough its keys are kept as they lie in a message, and beside each
- * the string that followed it last: they are copied byte by byte, where writing them asks a string for each character.
+ * Objects of one kind are sent again and again with the same keys in the same order. Once such a layout has been seen
+ * often enough it gets a writer of its own: generated code in which the keys are numbers that are stored four bytes at a
+ * time, and each field is read by its name, where writing them one by one asks a string for each character and looks
+ * each field up.
  */
-/** Strings up to this length are kept: more takes a header of two bytes. */
-export const keptStringLength = 24;
-/** V8 may keep a string of this length or more by reference to a longer one that it is a part of. */
-const slicedStringLength = 13;
 /** A layout is made once so many more objects had it than others with the same first key. */
 const sightingsBeforeLayout = 8;
 /** A layout makes room for another first key that falls into its slot once that came so often and it never. */
 const missesBeforeReplacement = 64;
-/** A key before which so many strings in a row differed from the one before has strings that do not come again. */
-const textMissesBeforeGivingUp = 16;
 /** Slots for first keys: those that fall into one take turns. A power of two. */
 const slotCount = 256;
 /** Layouts with one first key, as the kinds of a message have that begin with their type. */
@@ -26,91 +21,105 @@ const lookOneOf = 512;
 const searchesBeforeSampling = 64;
 const searchOneOf = 16;
 const maximumKeys = 32;
-/** Keys that are shorter altogether are written as fast by their characters. */
-const minimumKeyBytes = 20;
-/** No string that is kept has its length. */
-const neverSent = '-'.repeat(keptStringLength + 1);
+/** Layouts that one thread makes at the most, however many kinds it sends: each is some code. */
+const maximumLayouts = 512;
 
-/** The keys of objects of one kind, as they lie in a message. */
+/** What the writers of layouts call for a field's value: returns where it stopped, or -1 when it does not fit before `end`. */
+export interface FieldWriters {
+  /** A string that is not the one that the field had last; `texts` may keep it for the field with that number. */
+  writeText(text: string, texts: KeptTexts, number: number, target: Buffer, position: number, end: number): number;
+  /** Anything else. */
+  writeValue(value: unknown, target: Buffer, position: number, end: number, depth: number): number;
+}
+
+/** Writes an object that has a layout's keys in its order: `view` is of `target`. Returns as {@link FieldWriters} do. */
+type LayoutWriter = (value: object, target: Buffer, view: DataView, position: number, end: number) => number;
+
+/**
+ * The keys of objects of one kind. What is written is what is written without a layout, but for fields that a getter of
+ * the object removes while it is written: these are sent as undefined.
+ */
 export class ObjectLayout {
   readonly names: readonly string[];
-  /** The keys, each with its header. */
-  readonly keyBytes: Uint8Array;
-  /** Where in `keyBytes` each key begins, and the end of the last. */
-  readonly keyStarts: Int32Array;
-  /** The string that came last behind each key, and its bytes. */
-  readonly texts: string[];
-  readonly textBytes: Uint8Array;
-  readonly #textMisses: Uint8Array;
+  readonly write: LayoutWriter;
   /** All layouts with the same first key, this one included. */
   siblings: readonly ObjectLayout[] = [];
   /** Objects of another first key that wanted its slot since it was found last. */
   misses = 0;
 
-  constructor(names: readonly string[]) {
-    const bytes: number[] = [];
-    const starts = [0];
-    for (const name of names) {
-      bytes.push(0xa0 | name.length, ...Buffer.from(name, 'latin1'));
-      starts.push(bytes.length);
-    }
+  constructor(names: readonly string[], write: LayoutWriter) {
     this.names = names;
-    this.keyBytes = Uint8Array.from(bytes);
-    this.keyStarts = Int32Array.from(starts);
-    this.texts = names.map(() => '');
-    this.textBytes = new Uint8Array(names.length * keptStringLength);
-    this.#textMisses = new Uint8Array(names.length);
+    this.write = write;
   }
 
-  /** Writes key number `index` and returns its end; -1 when it does not fit. */
-  writeKey(index: number, target: Buffer, position: number, end: number): number {
-    const bytes = this.keyBytes;
-    const start = this.keyStarts[index]!;
-    const length = this.keyStarts[index + 1]! - start;
-    if (position + length > end) return -1;
-    for (let i = 0; i < length; i++) target[position + i] = bytes[start + i]!;
-    return position + length;
-  }
-
-  /** A layout with the same first key that has this one as number `index`; {@link noLayout} if none is known. */
-  branch(index: number, key: string): ObjectLayout {
-    for (const sibling of this.siblings) if (sibling.names[index] === key) return sibling;
+  /** The layout that begins with the first `count` keys of this one and goes on with `key`; {@link noLayout} if none is known. */
+  branch(count: number, key: string): ObjectLayout {
+    for (const sibling of this.siblings) {
+      if (sibling.names[count] === key && this.#beginsAs(sibling, count)) return sibling;
+    }
     return noLayout;
   }
 
-  /** Writes `text`, which fits with its header, and returns its end; -1 when it is not what came there last. */
-  writeText(index: number, text: string, target: Buffer, position: number): number {
-    if (text !== this.texts[index]) return -1;
-    if (this.#textMisses[index]! > 0) this.#textMisses[index] = 0;
-    const bytes = this.textBytes;
-    const first = index * keptStringLength;
-    const { length } = text;
-    target[position] = 0xa0 | length;
-    const start = position + 1;
-    for (let i = 0; i < length; i++) target[start + i] = bytes[first + i]!;
-    return start + length;
+  /** The layout of the first `count` keys of this one, and no more. */
+  ending(count: number): ObjectLayout {
+    if (this.names.length === count) return this;
+    for (const sibling of this.siblings) {
+      if (sibling.names.length === count && this.#beginsAs(sibling, count)) return sibling;
+    }
+    return noLayout;
   }
 
-  /** Keeps the string whose characters were written at `start`: it may come again. */
-  keepText(index: number, text: string, source: Buffer, start: number): void {
-    const misses = this.#textMisses[index]!;
-    if (misses === textMissesBeforeGivingUp) return;
-    this.#textMisses[index] = misses + 1;
-    if (misses + 1 === textMissesBeforeGivingUp) {
-      // What comes as a string of its own each time is compared with one that is never sent.
-      this.texts[index] = neverSent;
-      return;
-    }
-    const { length } = text;
-    const first = index * keptStringLength;
-    for (let i = 0; i < length; i++) this.textBytes[first + i] = source[start + i]!;
-    this.texts[index] =
-      length < slicedStringLength ? text : (source as unknown as NativeStrings).latin1Slice(start, start + length);
+  #beginsAs(other: ObjectLayout, count: number): boolean {
+    for (let i = 0; i < count; i++) if (this.names[i] !== other.names[i]) return false;
+    return true;
   }
 }
 
-/** The layout of objects of which nothing is known. */
-export const noLayout = new ObjectLayout([]);
+/** The layout of objects of which nothing is known. It writes nothing. */
+export const noLayout = new ObjectLayout([], () => -1);
+
+/** Undefined where code may not be generated. */
+function makeLayout(names: readonly string[], fieldWriters: FieldWriters): ObjectLayout | undefined {
+  const keys = names.map((name) => Buffer.from([0xa0 | name.length, ...Buffer.from(name, 'latin1')]));
+  let keyBytesLeft = keys.reduce((sum, key) => sum + key.length, 0);
+  const lines = ['let at = position + 3;', `if (at + ${keyBytesLeft} > end) return -1;`, 'let field; let text;'];
+  for (const [number, key] of keys.entries()) {
+    keyBytesLeft -= key.length;
+    // The room for the keys that follow is taken off the end: they need no look at it.
+    const end = `end - ${keyBytesLeft}`;
+    lines.push(...storesOf(key, 'at'), `at += ${key.length};`);
+    lines.push(
+      `field = value[${JSON.stringify(names[number])}];`,
+      "if (typeof field === 'string') {",
+      `text = at + ${touchedTextBytes} > ${end} ? -1 : texts.write(${number}, field, view, at);`,
+      `at = text < 0 ? writeText(field, texts, ${number}, target, at, ${end}) : text;`,
+      `} else at = writeValue(field, target, at, ${end}, 1);`,
+      'if (at < 0) return -1;',
+    );
+  }
+  lines.push(...storesOf(Buffer.from([0xde, names.length >> 8, names.length]), 'position'), 'return at;');
+  try {
+    const write = new Function(
+      'texts',
+      'writeText',
+      'writeValue',
+      `return (value, target, view, position, end) => { ${lines.join('\n')} };`,
+    )(new KeptTexts(names.length), fieldWriters.writeText, fieldWriters.writeValue) as LayoutWriter;
+    return new ObjectLayout(names, write);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Code that stores these bytes at the position that the variable `at` holds. */
+function storesOf(bytes: Buffer, at: string): string[] {
+  const { length } = bytes;
+  if (length < 4) return Array.from(bytes, (byte, i) => `view.setUint8(${at} + ${i}, ${byte});`);
+  const starts = Array.from({ length: length >> 2 }, (_, i) => i * 4);
+  // The last word overlaps the one before where the length is no multiple of four.
+  if (length % 4 !== 0) starts.push(length - 4);
+  return starts.map((start) => `view.setInt32(${at} + ${start}, ${bytes.readInt32LE(start)}, true);`);
+}
 
 interface Slot {
   firstKey: string;
@@ -122,6 +131,7 @@ interface Slot {
 
 /** The layouts that a thread knows, found by their first key. */
 export class ObjectLayouts {
+  readonly #fieldWriters: FieldWriters;
   readonly #slots: Slot[] = Array.from({ length: slotCount }, () => ({
     firstKey: '',
     layout: noLayout,
@@ -131,6 +141,11 @@ export class ObjectLayouts {
   #vainSearches = 0;
   #vainLooks = 0;
   #random = 1;
+  #layoutsLeft = maximumLayouts;
+
+  constructor(fieldWriters: FieldWriters) {
+    this.#fieldWriters = fieldWriters;
+  }
 
   /** A layout of objects whose first key this is, or {@link noLayout}. Where there is none for long it mostly does not look. */
   of(firstKey: string): ObjectLayout {
@@ -165,7 +180,7 @@ export class ObjectLayouts {
     } else this.#vainLooks++;
     const names = keysOf(object);
     const first = names[0];
-    if (first === undefined || names.length > maximumKeys || names.join('').length < minimumKeyBytes) return;
+    if (first === undefined || names.length > maximumKeys || this.#layoutsLeft === 0) return;
     const slot = this.#slotOf(first);
     if (slot.firstKey !== first) {
       if (slot.layout !== noLayout && ++slot.layout.misses < missesBeforeReplacement) return;
@@ -182,9 +197,12 @@ export class ObjectLayouts {
       const { siblings } = slot.layout;
       // It may have one, and was not searched for.
       if (siblings.some((sibling) => haveSame(sibling.names, names))) return;
+      const layout = makeLayout(names, this.#fieldWriters);
+      this.#layoutsLeft = layout === undefined ? 0 : this.#layoutsLeft - 1;
+      if (layout === undefined) return;
       // One that takes another's place is no gain: more kinds than there are places would take turns at them for ever.
       if (siblings.length < maximumSiblings) this.#vainLooks = 0;
-      const all = [new ObjectLayout(names), ...siblings].slice(0, maximumSiblings);
+      const all = [layout, ...siblings].slice(0, maximumSiblings);
       for (const sibling of all) sibling.siblings = all;
       slot.layout = all[0]!;
     }

@@ -1,21 +1,31 @@
 /**
  * Objects of one kind come again and again with the same keys in the same order. Once such a shape has been seen often
- * enough it gets a reader of its own: a generated object literal, which makes the object at once, where adding one
- * property after another costs several times as much.
+ * enough it gets a reader of its own: generated code that compares the keys as numbers, four bytes at a time, and makes
+ * the object at once by a literal, where adding one property after another costs several times as much.
  */
 
-/** What the reader of a shape calls: reads the next field, if its key is the one that lies in `keys`. */
+/** What the readers of shapes see of the decoder. */
 export interface FieldReader {
-  readField(keys: DataView, start: number, end: number, depth: number): unknown;
+  /** The bytes that are read. */
+  readonly source: Buffer;
+  /** The same bytes. */
+  readonly view: DataView;
+  /** Where the next field begins, and where all must end. */
+  position: number;
+  readonly end: number;
+  /** Reads the value at `position` and moves on behind it. */
+  readValue(depth: number): unknown;
+  /** The key at `position` is another one, or nothing comes any more: reads on without the shape, whose first `values` these are. */
+  readOtherwise(shape: Shape, values: readonly unknown[], depth: number): object;
 }
 
 /** Keys that lie in the same order in every object that the shape reads. */
 export interface Shape {
   readonly names: readonly string[];
-  /** All keys as they lie in a message, one behind the other. */
-  readonly keys: DataView;
-  /** Reads the fields of an object. Those that are missing are undefined, and the decoder knows how many there were. */
-  readonly read: (decoder: FieldReader, keys: DataView, depth: number) => Record<string, unknown>;
+  /** Reads the fields of an object, whose values are at `depth`, and returns the object. */
+  readonly read: (decoder: FieldReader, shape: Shape, depth: number) => object;
+  /** Where it was found. */
+  readonly slot: Slot;
   /** Objects in a row that were of another shape. */
   misses: number;
 }
@@ -70,14 +80,15 @@ export class ObjectShapes {
     if (++slot.sightings < sightingsBeforeShape) return;
     this.#shapesLeft--;
     slot.looks = 0;
-    slot.shape = makeShape(names);
+    slot.shape = makeShape(names, slot);
     // Where code may not be generated nothing changes.
     if (slot.shape === undefined) this.#shapesLeft = 0;
   }
 
-  /** An object was not of the slot's shape. */
-  miss(slot: Slot, shape: Shape): void {
+  /** An object whose slot has this shape was of another one. */
+  miss(shape: Shape): void {
     if (++shape.misses < missesBeforeReplacement) return;
+    const { slot } = shape;
     slot.shape = undefined;
     slot.sightings = 0;
   }
@@ -91,19 +102,39 @@ function isPlain(name: string): boolean {
   return name.length <= maximumKeyLength && name !== '__proto__' && /^[ -/:-~][ -~]*$/.test(name);
 }
 
-function makeShape(names: readonly string[]): Shape | undefined {
-  const keys: number[] = [];
-  const fields = names.map((name) => {
-    const start = keys.length;
-    keys.push(0xa0 | name.length, ...Buffer.from(name, 'latin1'));
-    return `${JSON.stringify(name)}: decoder.readField(keys, ${start}, ${keys.length}, depth)`;
-  });
+function makeShape(names: readonly string[], slot: Slot): Shape | undefined {
+  const lines = ['const { source, view, end } = decoder; let at = decoder.position; let token;'];
+  for (const [number, name] of names.entries()) {
+    const key = Buffer.from([0xa0 | name.length, ...Buffer.from(name, 'latin1')]);
+    const values = names.slice(0, number).map((_, i) => `value${i}`);
+    lines.push(
+      // A value takes one byte at least.
+      `if (at + ${key.length} >= end || ${differencesOf(key).join(' || ')}) {`,
+      `decoder.position = at; return decoder.readOtherwise(shape, [${values}], depth); }`,
+      `at += ${key.length}; token = source[at]; let value${number};`,
+      // A small number is its own token; what else it may be the decoder finds out.
+      `if (token < 0x80) { value${number} = token; at++; }`,
+      `else { decoder.position = at; value${number} = decoder.readValue(depth); at = decoder.position; }`,
+    );
+  }
+  const fields = names.map((name, i) => `${JSON.stringify(name)}: value${i}`);
+  lines.push('decoder.position = at; shape.misses = 0;', `return { ${fields.join(', ')} };`);
   try {
-    const read = new Function('decoder', 'keys', 'depth', `return { ${fields.join(', ')} };`) as Shape['read'];
-    return { names, keys: new DataView(Uint8Array.from(keys).buffer), read, misses: 0 };
+    const read = new Function('decoder', 'shape', 'depth', lines.join('\n')) as Shape['read'];
+    return { names, read, slot, misses: 0 };
   } catch {
     return undefined;
   }
+}
+
+/** Code that is true where the bytes that begin at `at` are others than these. */
+function differencesOf(bytes: Buffer): string[] {
+  const { length } = bytes;
+  if (length < 4) return Array.from(bytes, (byte, i) => `source[at + ${i}] !== ${byte}`);
+  const starts = Array.from({ length: length >> 2 }, (_, i) => i * 4);
+  // The last word overlaps the one before where the length is no multiple of four.
+  if (length % 4 !== 0) starts.push(length - 4);
+  return starts.map((start) => `view.getInt32(at + ${start}, true) !== ${bytes.readInt32LE(start)}`);
 }
 
 /** Whether objects with so many fields can have a reader. */

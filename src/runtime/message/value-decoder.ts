@@ -1,6 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import type { CompanionReader } from './companions.js';
-import { canHaveShape, type FieldReader, ObjectShapes, type Shape, type Slot } from './object-shapes.js';
+import { canHaveShape, type FieldReader, ObjectShapes, type Shape } from './object-shapes.js';
 import {
   arrayBufferKind,
   dataViewKind,
@@ -28,22 +28,21 @@ const preallocatedLength = 256;
  * checked: bytes from a hostile peer make it throw, and cost no more than in proportion to their number.
  */
 export class ValueDecoder implements FieldReader {
-  #source: Buffer = noSource;
-  /** The same bytes, for reading several at once. */
-  #view: DataView = viewOf(noSource);
+  /** @internal The bytes that are read. */
+  source: Buffer = noSource;
+  /** @internal The same bytes, for reading several at once. */
+  view: DataView = viewOf(noSource);
+  /** @internal Where the next token lies. */
+  position = 0;
+  /** @internal Where the value must end. */
+  end = 0;
   #viewed: Buffer = noSource;
-  #position = 0;
-  #end = 0;
   #readReference: ReferenceReader | undefined;
   #readCompanion: CompanionReader | undefined;
   readonly #strings = new Array<string>(cacheEntries).fill('');
   /** The bytes of those strings, so that they are compared four at a time. */
   readonly #stringWords = new Int32Array(cacheEntries * cachedStringWords);
   readonly #shapes = new ObjectShapes();
-  /** Fields that the reader of a shape has found so far in the object that it reads. */
-  #fieldsRead = 0;
-  /** That object has another key than the shape: the reader is to make an end. */
-  #isOtherShape = false;
 
   /**
    * Reads the one value that lies from `start` to `end`. Throws `ERR_HEDDLE_CODEC` or what constructors throw, and
@@ -57,36 +56,34 @@ export class ValueDecoder implements FieldReader {
     readCompanion?: CompanionReader,
   ): unknown {
     // No user code runs while reading, except for Error.prepareStackTrace: what that decodes is another decoder's.
-    if (this.#source !== noSource) {
+    if (this.source !== noSource) {
       return new ValueDecoder().decode(source, start, end, readReference, readCompanion);
     }
     if (source !== this.#viewed) this.#lookAt(source);
-    this.#source = source;
-    this.#position = start;
-    this.#end = end;
+    this.source = source;
+    this.position = start;
+    this.end = end;
     this.#readReference = readReference;
     this.#readCompanion = readCompanion;
     try {
       const value = this.#read(0);
-      if (this.#position !== end) throw this.#malformed('bytes are left over');
+      if (this.position !== end) throw this.#malformed('bytes are left over');
       return value;
     } finally {
-      this.#source = noSource;
+      this.source = noSource;
       this.#readReference = undefined;
       this.#readCompanion = undefined;
-      // The object that turned out to be of another shape was given up, if it was not read to its end.
-      this.#isOtherShape = false;
       if (source.length > keptViewBytes) this.#lookAt(noSource);
     }
   }
 
   #lookAt(source: Buffer): void {
-    this.#view = viewOf(source);
+    this.view = viewOf(source);
     this.#viewed = source;
   }
 
   #malformed(what: string): HeddleError {
-    const details = { position: this.#position, end: this.#end };
+    const details = { position: this.position, end: this.end };
     return new HeddleError(
       'ERR_HEDDLE_CODEC',
       `a message does not decode: ${what} (position=${details.position} end=${details.end}). Both sides must use the ` +
@@ -97,29 +94,29 @@ export class ValueDecoder implements FieldReader {
 
   /** Takes `lengthBytes` from what is left and returns where they start. */
   #take(lengthBytes: number): number {
-    const start = this.#position;
-    if (lengthBytes > this.#end - start) throw this.#malformed('it ends too early');
-    this.#position = start + lengthBytes;
+    const start = this.position;
+    if (lengthBytes > this.end - start) throw this.#malformed('it ends too early');
+    this.position = start + lengthBytes;
     return start;
   }
 
   #uint16(): number {
     const start = this.#take(2);
-    return this.#view.getUint16(start);
+    return this.view.getUint16(start);
   }
 
   #uint32(): number {
     const start = this.#take(4);
-    return this.#view.getUint32(start);
+    return this.view.getUint32(start);
   }
 
   #float64(): number {
     const start = this.#take(8);
-    return this.#view.getFloat64(start);
+    return this.view.getFloat64(start);
   }
 
   #read(depth: number): unknown {
-    const token = this.#source[this.#take(1)]!;
+    const token = this.source[this.#take(1)]!;
     if (token < 0x80) return token;
     if (token >= 0xe0) return token - 0x100;
     if (token < 0x90) return this.#object(token & 0x0f, depth);
@@ -139,7 +136,7 @@ export class ValueDecoder implements FieldReader {
       case 0xcb:
         return this.#float64();
       case 0xcc:
-        return this.#source[this.#take(1)]!;
+        return this.source[this.#take(1)]!;
       case 0xcd:
         return this.#uint16();
       case 0xce:
@@ -147,7 +144,7 @@ export class ValueDecoder implements FieldReader {
       case 0xcf:
         return (BigInt(this.#uint32()) << 32n) | BigInt(this.#uint32());
       case 0xd0:
-        return (this.#source[this.#take(1)]! << 24) >> 24;
+        return (this.source[this.#take(1)]! << 24) >> 24;
       case 0xd1:
         return (this.#uint16() << 16) >> 16;
       case 0xd2:
@@ -157,10 +154,10 @@ export class ValueDecoder implements FieldReader {
       case 0xd4:
         return this.#tagged(depth);
       case 0xd7:
-        if (this.#source[this.#take(1)]! !== tag.date) throw this.#malformed('an unknown tag');
+        if (this.source[this.#take(1)]! !== tag.date) throw this.#malformed('an unknown tag');
         return new Date(this.#float64());
       case 0xd9:
-        return this.#string(this.#source[this.#take(1)]!);
+        return this.#string(this.source[this.#take(1)]!);
       case 0xda:
         return this.#string(this.#uint16());
       case 0xdb:
@@ -184,16 +181,16 @@ export class ValueDecoder implements FieldReader {
       return lengthBytes < 4 ? this.#shortest(start, lengthBytes) : this.#utf8(start, lengthBytes);
     }
     // The last word overlaps the one before where the length is no multiple of four.
-    const view = this.#view;
+    const view = this.view;
     const last = start + lengthBytes - 4;
     let hash = lengthBytes;
     let allBits = 0;
     for (let at = start; at < last; at += 4) {
-      const word = view.getInt32(at);
+      const word = view.getInt32(at, true);
       allBits |= word;
       hash = Math.imul(hash ^ word, 0x9e3779b1);
     }
-    const lastWord = view.getInt32(last);
+    const lastWord = view.getInt32(last, true);
     if (((allBits | lastWord) & 0x80808080) !== 0) return this.#utf8(start, lengthBytes);
     hash = Math.imul(hash ^ lastWord, 0x9e3779b1);
     const entry = (hash ^ (hash >>> 15)) & (cacheEntries - 1);
@@ -202,44 +199,44 @@ export class ValueDecoder implements FieldReader {
     let word = entry * cachedStringWords;
     if (cached.length === lengthBytes) {
       let at = start;
-      while (at < last && view.getInt32(at) === words[word]) {
+      while (at < last && view.getInt32(at, true) === words[word]) {
         at += 4;
         word++;
       }
       if (at >= last && lastWord === words[word]) return cached;
       word = entry * cachedStringWords;
     }
-    const text = (this.#source as unknown as NativeStrings).latin1Slice(start, start + lengthBytes);
+    const text = (this.source as unknown as NativeStrings).latin1Slice(start, start + lengthBytes);
     this.#strings[entry] = text;
-    for (let at = start; at < last; at += 4) words[word++] = view.getInt32(at);
+    for (let at = start; at < last; at += 4) words[word++] = view.getInt32(at, true);
     words[word] = lastWord;
     return text;
   }
 
   #utf8(start: number, lengthBytes: number): string {
-    return (this.#source as unknown as NativeStrings).utf8Slice(start, start + lengthBytes);
+    return (this.source as unknown as NativeStrings).utf8Slice(start, start + lengthBytes);
   }
 
   /** A string of fewer than four bytes. */
   #shortest(start: number, lengthBytes: number): string {
     if (lengthBytes === 0) return '';
-    const source = this.#source;
+    const source = this.source;
     let word = 0;
     for (let i = 0; i < lengthBytes; i++) word = (word << 8) | source[start + i]!;
     if ((word & 0x808080) !== 0) return this.#utf8(start, lengthBytes);
     const entry = (Math.imul(word, 0x9e3779b1) >>> 15) & (cacheEntries - 1);
     const cached = this.#strings[entry]!;
     if (cached.length === lengthBytes && this.#stringWords[entry * cachedStringWords] === word) return cached;
-    const text = (this.#source as unknown as NativeStrings).latin1Slice(start, start + lengthBytes);
+    const text = (this.source as unknown as NativeStrings).latin1Slice(start, start + lengthBytes);
     this.#strings[entry] = text;
     this.#stringWords[entry * cachedStringWords] = word;
     return text;
   }
 
   #key(): string {
-    const token = this.#source[this.#take(1)]!;
+    const token = this.source[this.#take(1)]!;
     if (token >= 0xa0 && token < 0xc0) return this.#string(token & 0x1f);
-    if (token === 0xd9) return this.#string(this.#source[this.#take(1)]!);
+    if (token === 0xd9) return this.#string(this.source[this.#take(1)]!);
     if (token === 0xda) return this.#string(this.#uint16());
     if (token === 0xdb) return this.#string(this.#uint32());
     throw this.#malformed('a key is not a string');
@@ -247,69 +244,36 @@ export class ValueDecoder implements FieldReader {
 
   #object(count: number, depth: number): object {
     if (depth >= maximumDepth) throw this.#malformed(`it is nested more than ${maximumDepth} levels deep`);
-    const start = this.#position;
-    if (count > (this.#end - start) / 2) throw this.#malformed('it ends too early');
+    const start = this.position;
+    if (count > (this.end - start) / 2) throw this.#malformed('it ends too early');
     if (!canHaveShape(count)) return this.#fields({}, 0, count, depth);
-    const source = this.#source;
+    const source = this.source;
     const slot = this.#shapes.slotOf(count, source[start]!, source[start + 1]!, source[start + 2]!);
     const shape = slot.shape;
-    if (shape !== undefined && shape.names.length === count) return this.#shaped(slot, shape, depth);
+    if (shape !== undefined && shape.names.length === count) return shape.read(this, shape, depth + 1);
     const object = this.#fields({}, 0, count, depth);
     this.#shapes.learn(slot, object, count);
     return object;
   }
 
-  /** Reads an object by its slot's shape, and what is left of it field by field where it has another. */
-  #shaped(slot: Slot, shape: Shape, depth: number): object {
-    const outerFieldsRead = this.#fieldsRead;
-    this.#fieldsRead = 0;
-    const object = shape.read(this, shape.keys, depth + 1);
-    const fieldsRead = this.#fieldsRead;
-    this.#fieldsRead = outerFieldsRead;
-    const { names } = shape;
-    if (fieldsRead === names.length) {
-      shape.misses = 0;
-      return object;
-    }
-    this.#isOtherShape = false;
-    this.#shapes.miss(slot, shape);
-    const other: Record<string, unknown> = {};
-    for (let i = 0; i < fieldsRead; i++) other[names[i]!] = object[names[i]!];
-    return this.#fields(other, fieldsRead, names.length, depth);
-  }
-
-  /** @internal Called by the readers of shapes: the value of the next field, if its key is the expected one. */
-  readField(keys: DataView, start: number, end: number, depth: number): unknown {
-    if (this.#isOtherShape) return undefined;
-    const position = this.#position;
-    const lengthBytes = end - start;
-    if (lengthBytes >= this.#end - position || !this.#isNext(keys, start, end)) {
-      this.#isOtherShape = true;
-      return undefined;
-    }
-    this.#fieldsRead++;
-    const valueStart = position + lengthBytes;
+  /** @internal Called by the readers of shapes. */
+  readValue(depth: number): unknown {
     // Short strings are what fields mostly hold: the call that finds out what else it is costs as much as reading one.
-    const token = this.#source[valueStart]!;
+    const token = this.source[this.position]!;
     if (token >= 0xa0 && token < 0xc0) {
-      this.#position = valueStart + 1;
+      this.position++;
       return this.#string(token & 0x1f);
     }
-    this.#position = valueStart;
     return this.#read(depth);
   }
 
-  /** Whether the bytes of `keys` from `start` to `end` are those that come next; so many are there. */
-  #isNext(keys: DataView, start: number, end: number): boolean {
-    const view = this.#view;
-    const offset = this.#position - start;
-    const last = end - 4;
-    if (last < start) {
-      for (let i = start; i < end; i++) if (view.getUint8(i + offset) !== keys.getUint8(i)) return false;
-      return true;
-    }
-    for (let i = start; i < last; i += 4) if (view.getInt32(i + offset) !== keys.getInt32(i)) return false;
-    return view.getInt32(last + offset) === keys.getInt32(last);
+  /** @internal Called by the readers of shapes: what is left of an object is read field by field. */
+  readOtherwise(shape: Shape, values: readonly unknown[], depth: number): object {
+    const { names } = shape;
+    this.#shapes.miss(shape);
+    const other: Record<string, unknown> = {};
+    for (let i = 0; i < values.length; i++) other[names[i]!] = values[i];
+    return this.#fields(other, values.length, names.length, depth - 1);
   }
 
   /** Reads the fields from number `from` on into an object. */
@@ -329,7 +293,7 @@ export class ValueDecoder implements FieldReader {
 
   #array(length: number, depth: number): unknown[] {
     if (depth >= maximumDepth) throw this.#malformed(`it is nested more than ${maximumDepth} levels deep`);
-    if (length > this.#end - this.#position) throw this.#malformed('it ends too early');
+    if (length > this.end - this.position) throw this.#malformed('it ends too early');
     if (length > preallocatedLength) {
       const array: unknown[] = [];
       for (let i = 0; i < length; i++) array.push(this.#read(depth + 1));
@@ -343,23 +307,23 @@ export class ValueDecoder implements FieldReader {
   #buffer(lengthBytes: number): Buffer {
     const start = this.#take(lengthBytes);
     const copy = Buffer.allocUnsafeSlow(lengthBytes);
-    this.#source.copy(copy, 0, start, start + lengthBytes);
+    this.source.copy(copy, 0, start, start + lengthBytes);
     return copy;
   }
 
   #extension(lengthBytes: number): unknown {
-    const type = this.#source[this.#take(1)]!;
+    const type = this.source[this.#take(1)]!;
     if (lengthBytes < 1) throw this.#malformed('an empty extension');
     const start = this.#take(lengthBytes);
-    const first = this.#source[start]!;
+    const first = this.source[start]!;
     if (type === tag.bigint) {
       if (lengthBytes < 2 || first > 1) throw this.#malformed('a bigint without sign or magnitude');
-      const magnitude = BigInt(`0x${this.#source.toString('hex', start + 1, start + lengthBytes)}`);
+      const magnitude = BigInt(`0x${this.source.toString('hex', start + 1, start + lengthBytes)}`);
       return first === 1 ? -magnitude : magnitude;
     }
     if (type !== tag.typedArray) throw this.#malformed('an unknown extension');
     const bytes = new Uint8Array(lengthBytes - 1);
-    this.#source.copy(bytes, 0, start + 1, start + lengthBytes);
+    this.source.copy(bytes, 0, start + 1, start + lengthBytes);
     if (first === arrayBufferKind) return bytes.buffer;
     if (first === dataViewKind) return new DataView(bytes.buffer);
     const typedArray = typedArrayKinds[first];
@@ -371,8 +335,8 @@ export class ValueDecoder implements FieldReader {
 
   #tagged(depth: number): unknown {
     const start = this.#take(2);
-    const type = this.#source[start]!;
-    if (this.#source[start + 1] !== 0) throw this.#malformed('an unknown tag');
+    const type = this.source[start]!;
+    if (this.source[start + 1] !== 0) throw this.#malformed('an unknown tag');
     switch (type) {
       case tag.undefined:
         return undefined;

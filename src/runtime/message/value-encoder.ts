@@ -2,7 +2,9 @@ import { HeddleError } from '../../errors.js';
 import { copyBytes } from '../../transports/copy-bytes.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import { numberOf } from './companions.js';
-import { keptStringLength, noLayout, type ObjectLayout, ObjectLayouts } from './object-layouts.js';
+import { type KeptTexts, keptStringLength } from './kept-texts.js';
+import { noLayout, type ObjectLayout, ObjectLayouts } from './object-layouts.js';
+import { viewOf } from './target-views.js';
 import {
   arrayBufferKind,
   asReference,
@@ -25,7 +27,7 @@ import {
 const loopedStringLength = 24;
 const hasOwn = Object.prototype.hasOwnProperty;
 /** Of this thread. They are about speed alone: what is written does not depend on what was written before. */
-const layouts = new ObjectLayouts();
+const layouts = new ObjectLayouts({ writeText, writeValue });
 
 /** Writes a value; see value-format.ts. Throws what cannot be sent, and what getters throw. */
 export function writeValue(value: unknown, target: Buffer, position: number, end: number, depth: number): number {
@@ -231,54 +233,39 @@ export function writeMessage(value: unknown, target: Buffer, position: number, e
   if (typeof value !== 'object' || value === null || value.constructor !== Object) {
     return writeValue(value, target, position, end, 0);
   }
-  let cursor = position + 3;
-  if (cursor > end) return -1;
-  let count = 0;
-  let layout = noLayout;
-  for (const key in value) {
-    if (!hasOwn.call(value, key)) continue;
-    if (count === 0) layout = layouts.of(key);
-    else if (layout !== noLayout && layout.names[count] !== key) layout = layout.branch(count, key);
-    if (layout !== noLayout) {
-      cursor = layout.writeKey(count, target, cursor, end);
-      if (cursor < 0) return -1;
-      const field = (value as Record<string, unknown>)[key];
-      cursor =
-        typeof field === 'string'
-          ? writeTextField(layout, count, field, target, cursor, end)
-          : writeValue(field, target, cursor, end, 1);
-    } else {
-      cursor = writeString(key, target, cursor, end);
-      if (cursor < 0) return -1;
-      cursor = writeValue((value as Record<string, unknown>)[key], target, cursor, end, 1);
-    }
-    if (cursor < 0) return -1;
-    count += 1;
-  }
-  if (count !== layout.names.length) layouts.learn(value);
-  if (count > 0xffff) return writeManyFields(value, target, position, end, 0);
-  target[position] = 0xde;
-  target[position + 1] = count >> 8;
-  target[position + 2] = count;
+  const layout = layoutOf(value);
+  if (layout !== noLayout) return layout.write(value, target, viewOf(target), position, end);
+  const cursor = writeFields(value, target, position, end, 0);
+  layouts.learn(value);
   return cursor;
 }
 
-/** A string behind a key of a layout. */
-function writeTextField(
-  layout: ObjectLayout,
-  index: number,
+/** The layout of an object that has just those keys in that order, of its own; {@link noLayout} if there is none. */
+function layoutOf(value: object): ObjectLayout {
+  let count = 0;
+  let layout = noLayout;
+  for (const key in value) {
+    if (count === 0) layout = layouts.of(key);
+    else if (layout.names[count] !== key) layout = layout.branch(count, key);
+    if (layout === noLayout || !hasOwn.call(value, key)) return noLayout;
+    count++;
+  }
+  return layout.names.length === count ? layout : layout.ending(count);
+}
+
+/** Writes a string of an object that has a layout. */
+function writeText(
   text: string,
+  texts: KeptTexts,
+  number: number,
   target: Buffer,
   position: number,
   end: number,
 ): number {
-  const { length } = text;
-  if (length > keptStringLength || position + 1 + length > end) return writeString(text, target, position, end);
-  const kept = layout.writeText(index, text, target, position);
-  if (kept >= 0) return kept;
   const cursor = writeString(text, target, position, end);
+  const { length } = text;
   // As many bytes as characters: the characters are single bytes.
-  if (cursor === position + 1 + length) layout.keepText(index, text, target, position + 1);
+  if (length <= keptStringLength && cursor === position + 1 + length) texts.keep(number, text, target, position + 1);
   return cursor;
 }
 

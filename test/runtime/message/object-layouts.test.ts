@@ -13,6 +13,8 @@ function bytesOf(write: (value: unknown, into: Buffer, start: number, end: numbe
   return target.toString('hex', 8, end);
 }
 
+const fieldWriters = { writeText: () => -1, writeValue };
+
 const byValue = (value: unknown, into: Buffer, start: number, end: number) => writeValue(value, into, start, end, 0);
 
 /** Has the thread's encoder know the layout of objects like these. */
@@ -133,7 +135,7 @@ test('nothing is written at or past the end, however little room there is', (t) 
 });
 
 test('kinds that share their first key have a layout each, and no more than four', (t) => {
-  const layouts = new ObjectLayouts();
+  const layouts = new ObjectLayouts(fieldWriters);
   const kind = (i: number) => ({
     type: `kind ${i}`,
     [`the only field of kind number ${i}`.slice(0, 24)]: i,
@@ -145,13 +147,15 @@ test('kinds that share their first key have a layout each, and no more than four
   t.is(found.names[2], 'other11');
   t.is(found.branch(2, 'other9').names[2], 'other9');
   t.is(found.branch(2, 'other1'), noLayout);
+  t.is(found.branch(1, 'the only field of kind number 9'.slice(0, 24)).names[2], 'other11', 'which is cut to the same');
+  t.is(found.ending(3), found);
+  t.is(found.ending(2), noLayout);
   t.is(layouts.of('nothing'), noLayout);
 });
 
-test('short keys, many keys and keys that need more than a byte for their length have no layout', (t) => {
-  const layouts = new ObjectLayouts();
+test('many keys, and keys that need more than a byte for their length or a character, have no layout', (t) => {
+  const layouts = new ObjectLayouts(fieldWriters);
   const strange: object[] = [
-    { id: 1, amount: 2 },
     Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`key number ${i}`, i])),
     { 'größter gemeinsamer Teiler': 1, zweites: 2 },
     { 'a key of more than twenty-four characters': 1 },
@@ -163,8 +167,70 @@ test('short keys, many keys and keys that need more than a byte for their length
   }
 });
 
+test('a layout is of the whole object: of some keys more, some less, and others in between there are others', (t) => {
+  const layouts = new ObjectLayouts(fieldWriters);
+  const kinds = [
+    { a: 1, b: 2, c: 3 },
+    { a: 1, b: 2 },
+    { a: 1, x: 2, c: 3 },
+  ];
+  for (const kind of kinds) for (let n = 0; n < 50; n++) layouts.learn(kind);
+  const found = layouts.of('a');
+  t.is(found.siblings.length, 3);
+  t.deepEqual(found.branch(1, 'b').ending(2).names, ['a', 'b']);
+  t.is(found.ending(2), noLayout, 'it begins with other keys');
+  t.deepEqual(found.branch(1, 'b').branch(2, 'c').names, ['a', 'b', 'c']);
+  t.deepEqual(found.branch(1, 'x').branch(2, 'c').names, ['a', 'x', 'c']);
+  t.is(found.branch(1, 'x').ending(2), noLayout);
+  t.is(found.branch(1, 'x').branch(2, 'b'), noLayout);
+});
+
+test('what an object inherits is not written, whether its layout is known or not', (t) => {
+  const inherited = { value: 3, enumerable: true, configurable: true };
+  teach(() => ({ first: 1, second: 2, third: 3 }));
+  const expected = bytesOf(byValue, { first: 1, second: 2 });
+  Object.defineProperty(Object.prototype, 'third', inherited);
+  try {
+    for (let n = 0; n < 20; n++) t.is(bytesOf(writeMessage, { first: 1, second: 2 }), expected);
+  } finally {
+    delete (Object.prototype as { third?: unknown }).third;
+  }
+});
+
+test('messages that go to many places in turns are written to each', (t) => {
+  teach(order);
+  const expected = bytesOf(byValue, order(3));
+  const memory = Buffer.alloc(1 << 16, 0xee);
+  const places = Array.from({ length: 20 }, (_, i) => memory.subarray(i * 1000 + i, i * 1000 + i + 900));
+  for (let round = 0; round < 3; round++) {
+    for (const place of [...places, Buffer.alloc((1 << 22) + 1)]) {
+      place.fill(0);
+      const end = writeMessage(order(3), place, 5, place.length);
+      t.is(place.toString('hex', 5, end), expected);
+    }
+  }
+});
+
+test('layouts are made for no more kinds than a thread can bear', (t) => {
+  const layouts = new ObjectLayouts(fieldWriters);
+  const firstKeys = new Map<number, string>();
+  for (let a = 33; a < 127; a++) {
+    // One for each slot, or they would take turns.
+    for (let b = 33; b < 127; b++) firstKeys.set((a * 29 + b * 5) & 255, String.fromCharCode(a, b));
+  }
+  t.is(firstKeys.size, 256);
+  let made = 0;
+  for (let kind = 0; kind < 4; kind++) {
+    for (const first of firstKeys.values()) {
+      for (let n = 0; n < 20; n++) layouts.learn({ [first]: 1, [`kind ${kind}`]: 2 });
+      if (layouts.of(first).names[1] === `kind ${kind}`) made++;
+    }
+  }
+  t.is(made, 512);
+});
+
 test('tables whose keys are data are not looked at for ever, and what comes often is still learned', (t) => {
-  const layouts = new ObjectLayouts();
+  const layouts = new ObjectLayouts(fieldWriters);
   for (let i = 0; i < 20_000; i++)
     layouts.learn({ [`entry number ${i} of a table`.slice(0, 24)]: i, [`more ${i}`]: i });
   for (let i = 0; i < 512 * 80; i++) layouts.learn(order(i));
