@@ -1,7 +1,9 @@
 #include "ucx_library.h"
 
 #include <dlfcn.h>
+#include <sys/utsname.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <sstream>
@@ -40,6 +42,15 @@ bool WantsSharedMemory() {
   return false;
 }
 
+/** Whether a child gets copies of pages that a device reaches, and the process keeps them: Linux from 5.12 on. */
+bool KernelCopiesPinnedPages() {
+  utsname system = {};
+  int major = 0;
+  int minor = 0;
+  if (uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &major, &minor) != 2) return false;
+  return major > 5 || (major == 5 && minor >= 12);
+}
+
 /**
  * Has to stand before the library is loaded: its constructor reads it.
  * - Signal handlers of UCX would end the process where V8 expects to turn a trap of WebAssembly into an exception.
@@ -59,6 +70,9 @@ void PrepareEnvironment() {
   // need the same: to change it is to change the version of the protocol (src/transports/hello.ts).
   setenv("UCX_TCP_RX_SEG_SIZE", "512K", 0);
   setenv("UCX_LOG_LEVEL", "fatal", 0);
+  // Pages that a device reaches are otherwise kept from children of the process. Where such a page is one of malloc's, starting a
+  // program fails now and then, since its name or its arguments lie there.
+  if (KernelCopiesPinnedPages()) setenv("UCX_IB_FORK_INIT", "n", 0);
   if (WantsSharedMemory()) {
     // Otherwise UCX takes it for a wire that cannot tell of a lost peer, and leaves it out. The socket by which the
     // connection was made tells as well.
