@@ -164,12 +164,12 @@ export interface RemoteTransfer {
   abandon(): void;
 }
 
-/** What a link offers whose wire reaches memory without the thread at the other end. Both sides must offer it. */
+/** What a link offers whose wire reaches memory without the thread at the other end. Nothing goes by it unless both sides offer it. */
 export interface OneSidedWire {
   /** Lets the peer reach these bytes, until `onReleased` is called. Undefined when the wire cannot. */
   expose(bytes: Uint8Array, onReleased: () => void): ExposedMemory | undefined;
-  /** Reaches what the peer has exposed. Undefined when the wire cannot. */
-  attach(address: bigint, key: Uint8Array): RemoteMemory | undefined;
+  /** Reaches what the peer has exposed. Not usable from the beginning when the wire cannot: the peer has yet to be told so. */
+  attach(address: bigint, key: Uint8Array): RemoteMemory;
 }
 
 /** The wire between one context and one portal, shared by every session of that context to that portal. */
@@ -217,7 +217,7 @@ export interface Link {
   sharedSlab(slabId: number): SharedArrayBuffer | undefined;
   /** The slab is not used any more, by either side: both let go of its memory. Only where `sharesMemory`. */
   forgetSlab(slabId: number): void;
-  /** Where the wire reaches memory by itself, and the context lets it. */
+  /** Where the wire reaches memory by itself, and the context wants that. */
   readonly oneSided?: OneSidedWire | undefined;
   /**
    * Publishes and ends the link. With an error the peer is told where that is possible and `onLinkClosed` here

@@ -97,6 +97,7 @@ export function makeScenario(seed: number): Scenario {
     maximumDelayMicros: random.pick([1, 100, 3000]),
     // Over shared memory nothing can be lost, and wires are not cut while both contexts live.
     sharesMemory: (profile === 'calm' || profile === 'chaos') && random.chance(0.4),
+    oneSidedChance: 0,
     lossChance: lossy ? random.pick([0, 0.02, 0.1]) : 0,
     duplicateChance: lossy ? random.pick([0, 0.02, 0.1]) : 0,
     reorderChance: lossy ? random.pick([0, 0.02, 0.1]) : 0,

@@ -5,6 +5,7 @@ import { type RecordSink, RecordWriter } from '../../src/transports/record-write
 import type { Link, Portal, Transport, TransportHost, TransportOptions } from '../../src/transports/transport.js';
 import type { Random } from './random.js';
 import type { Simulation } from './simulated-clock.js';
+import { SimulatedMemory } from './simulated-memory.js';
 
 /** How the wires of a network behave. */
 export interface NetworkConditions {
@@ -15,6 +16,8 @@ export interface NetworkConditions {
   readonly maximumDelayMicros: number;
   /** Contexts share memory: one wire for each two contexts, and large messages move by slab. */
   readonly sharesMemory: boolean;
+  /** The chance of an end of a wire to reach the memory of the other end by itself, where the other one does, too. */
+  readonly oneSidedChance: number;
   /** The chance of a frame to be lost, delivered twice, or delivered after the one behind it: more than a transport may do. */
   readonly lossChance: number;
   readonly duplicateChance: number;
@@ -31,6 +34,7 @@ export const quietConditions: NetworkConditions = {
   windowFrames: 8,
   maximumDelayMicros: 1000,
   sharesMemory: false,
+  oneSidedChance: 0,
   lossChance: 0,
   duplicateChance: 0,
   reorderChance: 0,
@@ -53,6 +57,8 @@ export class SimulatedNetwork {
   readonly transports = new Set<SimulatedTransport>();
   /** Wires that are open at one end at least. */
   readonly wires = new Set<SimulatedWire>();
+  /** What must not happen to memory that a wire reaches by itself. */
+  readonly faults: string[] = [];
   /** Whose frames have bits flipped. */
   isCorrupt: (sender: NetworkNode) => boolean = () => true;
   /** Frames are lost, doubled, reordered and corrupted only while this is set. */
@@ -219,6 +225,7 @@ export class SimulatedLink implements Link, RecordSink {
   readonly peerContextId: number;
   readonly wire: SimulatedWire;
   readonly node: NetworkNode;
+  readonly oneSided: SimulatedMemory | undefined;
   peer!: SimulatedLink;
   isOpen = true;
   readonly #slabs = new Map<number, SharedArrayBuffer>();
@@ -239,6 +246,9 @@ export class SimulatedLink implements Link, RecordSink {
     this.peerContextId = conditions.sharesMemory ? peer.id : -1;
     this.#block = new MemoryBlock(new ArrayBuffer(conditions.frameBytes));
     this.writer = new RecordWriter(nothing, this);
+    const { oneSidedChance, sharesMemory } = conditions;
+    const isOneSided = oneSidedChance > 0 && !sharesMemory && wire.network.random.chance(oneSidedChance);
+    this.oneSided = isOneSided ? new SimulatedMemory(this) : undefined;
   }
 
   makeRoom(writer: RecordWriter, alignedBytes: number): boolean {
@@ -302,12 +312,12 @@ export class SimulatedLink implements Link, RecordSink {
     this.#framesOnTheirWay--;
     if (!this.#roomWanted || !this.isOpen || this.node.isCrashed || this.wire.isDead) return;
     this.#roomWanted = false;
-    this.#inTurn(() => this.node.host.receiver.onWritable(this));
+    this.inTurn(() => this.node.host.receiver.onWritable(this));
   }
 
   #receive(frame: MemoryBlock): void {
     if (!this.isOpen || this.node.isCrashed || this.wire.isDead) return;
-    this.#inTurn(() => {
+    this.inTurn(() => {
       const { int32 } = frame;
       for (let start = 0; start < frame.bytes.length && this.isOpen; ) {
         const length = int32[start >> 2] as number;
@@ -322,7 +332,7 @@ export class SimulatedLink implements Link, RecordSink {
     });
   }
 
-  #inTurn(work: () => void): void {
+  inTurn(work: () => void): void {
     const { host } = this.node;
     host.enterTurn();
     work();
@@ -363,6 +373,12 @@ export class SimulatedLink implements Link, RecordSink {
     this.writer.cursor = 0;
     this.writer.end = 0;
     if (!this.peer.isOpen || this.peer.node.isCrashed) this.wire.network.wires.delete(this.wire);
-    this.#inTurn(() => this.node.host.receiver.onLinkClosed(this, error));
+    this.inTurn(() => this.node.host.receiver.onLinkClosed(this, error));
+    const { oneSided } = this;
+    if (oneSided === undefined) return;
+    // What the device works on it lets go of a little later.
+    this.wire.network.simulation.schedule(this.wire.network.delay(), () => {
+      if (!this.node.isCrashed) oneSided.end();
+    });
   }
 }

@@ -10,7 +10,7 @@ import type { Connection } from './connection.js';
 import { adoptMoved } from './landing.js';
 import { OpenedRegion } from './opened-region.js';
 import { RegionClient } from './region-client.js';
-import { RegionAbility, RegionCode, regionBodyBytes, regionField, regionMemoryBytes } from './region-layout.js';
+import { RegionCode, regionBodyBytes, regionField, regionMemoryBytes } from './region-layout.js';
 import { askPeer } from './region-questions.js';
 import { RegionServer } from './region-server.js';
 import { cancelledError, type RegionOperationOptions, RemoteRegion } from './remote-region.js';
@@ -52,9 +52,7 @@ export class ConnectionRegions {
     const { slot: grant, generation } = handle;
     const known = this.#host.openedMemories.find(handle);
     const none = { offset: 0, lengthBytes: 0, operand: 0n, expected: 0n };
-    const isOneSided = connection.link?.oneSided !== undefined;
-    const abilities = (known === undefined ? 0 : RegionAbility.hasMemory) | (isOneSided ? RegionAbility.oneSided : 0);
-    const question = { code: RegionCode.open, grant, generation, abilities, bytes: key, ...none };
+    const question = { code: RegionCode.open, grant, generation, hasMemory: known !== undefined, bytes: key, ...none };
     const { timeoutMs, signal } = options;
     try {
       // Made as soon as the answer is there: the next record may be about it already.

@@ -6,6 +6,7 @@ import type { PendingRequests, RequestOwner } from './pending-requests.js';
 import type { RecordPlacer } from './record-placer.js';
 import {
   maximumPieceBytes,
+  RegionAbility,
   RegionCode,
   RegionStatus,
   regionBodyBytes,
@@ -24,7 +25,7 @@ export interface RegionQuestion {
   /** The first words of the body: a grant; or of an open, the slot, the generation, and whether the memory is known. */
   readonly grant: number;
   readonly generation?: number;
-  readonly abilities?: number;
+  readonly hasMemory?: boolean;
   readonly offset: number;
   readonly lengthBytes: number;
   /** Where read bytes go, or written bytes are; the numbers of an atomic operation; the key of an open. */
@@ -182,7 +183,10 @@ export class RegionClient implements RequestOwner<OperationWaiter> {
     let data: Uint8Array | undefined;
     if (code === RegionCode.open) {
       body.writeInt32LE(question.generation ?? 0, regionField.generation);
-      body.writeInt32LE(question.abilities ?? 0, regionField.abilities);
+      // Of the link that the answer comes by: another one may have been there when it was asked.
+      const { oneSided } = this.#placer.wire.link;
+      const abilities = (question.hasMemory ? RegionAbility.hasMemory : 0) | (oneSided ? RegionAbility.oneSided : 0);
+      body.writeInt32LE(abilities, regionField.abilities);
       body.set(bytes as Uint8Array, regionField.key);
     } else {
       body.writeInt32LE(question.offset + asked, regionField.offset);

@@ -10,6 +10,8 @@ const pieceBytes = 256 * 1024;
 const maximumBlocks = 4;
 /** The longest key that is believed to be one of UCX's. */
 const maximumKeyBytes = 1024;
+/** Instead of a key that UCX could not use. */
+const noKey = -1;
 
 /** What one-sided operations need of their link. */
 interface OneSidedLink {
@@ -86,19 +88,22 @@ export class RdmaOneSided implements OneSidedWire, OperationOwner<Piece> {
       this.#exposed.add(exposure);
       return exposure;
     } catch {
-      // The memory that may be locked is used up, or UCX was started without one-sided operations: records serve as well.
+      // The memory that may be locked is used up: records serve as well.
       if (id >= 0) native.unregisterMemory(id);
       return undefined;
     }
   }
 
-  attach(address: bigint, key: Uint8Array): RemoteMemory | undefined {
-    if (this.#hasEnded || !this.#link.isOpen || key.length === 0 || key.length > maximumKeyBytes) return undefined;
-    try {
-      return new AttachedMemory(this, address, this.#worker.native.unpackKey(this.#endpoint, key));
-    } catch {
-      return undefined;
+  attach(address: bigint, key: Uint8Array): RemoteMemory {
+    let id = noKey;
+    if (this.isUsable && key.length > 0 && key.length <= maximumKeyBytes) {
+      try {
+        id = this.#worker.native.unpackKey(this.#endpoint, key);
+      } catch {
+        // Records serve as well.
+      }
     }
+    return new AttachedMemory(this, address, id);
   }
 
   get isUsable(): boolean {
@@ -116,7 +121,7 @@ export class RdmaOneSided implements OneSidedWire, OperationOwner<Piece> {
   // ---- what is reached there
 
   releaseKey(key: number): void {
-    if (!this.#hasEnded && !this.#worker.isClosed) this.#worker.native.releaseKey(this.#endpoint, key);
+    if (key !== noKey && !this.#hasEnded && !this.#worker.isClosed) this.#worker.native.releaseKey(this.#endpoint, key);
   }
 
   start(
@@ -265,7 +270,7 @@ class AttachedMemory implements RemoteMemory {
   }
 
   get isUsable(): boolean {
-    return this.#wire.isUsable;
+    return this.key !== noKey && this.#wire.isUsable;
   }
 
   read(offset: number, target: Uint8Array, onEnd: (error?: HeddleError) => void): RemoteTransfer {
