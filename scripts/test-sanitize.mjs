@@ -17,7 +17,6 @@ const binding = join(folder, 'build/Release/heddle_rdma.node');
 const defaultTests = [
   'dist/test/transports/rdma/*.test.js',
   'dist/test/conformance/rdma.test.js',
-  'dist/test/conformance/rdma-one-sided.test.js',
   'dist/test/soak/churn.test.js',
 ];
 

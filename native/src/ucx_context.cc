@@ -18,7 +18,7 @@ UcxContext::UcxContext(const UcxLibrary& library, bool with_one_sided) : ucx(lib
   ucp_params_t params = {};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_MT_WORKERS_SHARED;
   params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
-  // Without a device UCX carries one-sided operations out in software, at any address that a peer names: so only on request.
+  // With this UCX answers one-sided operations also in software, at any address that a peer names: see Acquire.
   if (one_sided) params.features |= UCP_FEATURE_RMA;
   params.mt_workers_shared = 1;
   status = ucx.ucp_init_version(UCP_API_MAJOR, UCP_API_MINOR, &params, config, &handle);
@@ -34,7 +34,10 @@ std::shared_ptr<UcxContext> UcxContext::Acquire(bool one_sided) {
   std::lock_guard<std::mutex> lock(mutex);
   std::shared_ptr<UcxContext> context = shared.lock();
   if (context == nullptr) {
-    context.reset(new UcxContext(UcxLibrary::Get(), one_sided));
+    const UcxLibrary& ucx = UcxLibrary::Get();
+    context.reset(new UcxContext(ucx, one_sided));
+    // Whatever cannot be carried out by a device UCX carries out in software. Without one nothing could, and no peer shall.
+    if (one_sided && !context->HasMemoryDevice()) context.reset(new UcxContext(ucx, false));
     shared = context;
   }
   return context;
@@ -44,6 +47,15 @@ std::string UcxContext::Describe() const {
   MemoryStream stream;
   ucx.ucp_context_print_info(handle, stream.file());
   return stream.Take();
+}
+
+bool UcxContext::HasMemoryDevice() const {
+  // As in "resource 3  :  md 4  dev 2  flags -- rc_verbs/rxe0:1": only such transports, and only of ports that are up.
+  const std::string resources = Describe();
+  for (const char* transport : {" rc_", " dc_"}) {
+    if (resources.find(transport) != std::string::npos) return true;
+  }
+  return false;
 }
 
 }  // namespace heddle

@@ -10,7 +10,10 @@ namespace heddle {
 /** The UCX context of the process, shared by the workers of all threads; it ends with the last of them. */
 class UcxContext {
  public:
-  /** The process's context, made on first use: `one_sided` counts then. @throws UcxError, UcxUnavailable */
+  /**
+   * The process's context, made on first use. `one_sided` counts then, and where there is a device that reaches memory.
+   * @throws UcxError, UcxUnavailable
+   */
   static std::shared_ptr<UcxContext> Acquire(bool one_sided);
   ~UcxContext();
   UcxContext(const UcxContext&) = delete;
@@ -18,7 +21,7 @@ class UcxContext {
 
   const UcxLibrary& ucx;
   ucp_context_h handle = nullptr;
-  /** Whether peers may read and write what is exported to them. */
+  /** Whether UCX was started with one-sided operations. */
   const bool one_sided;
 
   /** What UCX says of its devices and transports. */
@@ -26,6 +29,8 @@ class UcxContext {
 
  private:
   UcxContext(const UcxLibrary& ucx, bool one_sided);
+  /** Whether UCX may use a device that reads and writes memory by itself. */
+  bool HasMemoryDevice() const;
 };
 
 }  // namespace heddle

@@ -75,6 +75,7 @@ Napi::Function WorkerObject::Define(Napi::Env env) {
                          InstanceMethod<&WorkerObject::Connect>("connect"),
                          InstanceMethod<&WorkerObject::EndpointAddress>("endpointAddress"),
                          InstanceMethod<&WorkerObject::DescribeEndpoint>("describeEndpoint"),
+                         InstanceMethod<&WorkerObject::IsOneSided>("isOneSided"),
                          InstanceMethod<&WorkerObject::RegisterMemory>("registerMemory"),
                          InstanceMethod<&WorkerObject::UnregisterMemory>("unregisterMemory"),
                          InstanceMethod<&WorkerObject::MemoryAddress>("memoryAddress"),
@@ -254,6 +255,10 @@ Napi::Value WorkerObject::DescribeEndpoint(const Napi::CallbackInfo& info) {
   return Call(info, [&](Napi::Env env, Worker& worker) {
     return Napi::String::New(env, worker.DescribeEndpoint(info[0].As<Napi::Number>().Int32Value()));
   });
+}
+
+Napi::Value WorkerObject::IsOneSided(const Napi::CallbackInfo& info) {
+  return Call(info, [](Napi::Env env, Worker& worker) { return Napi::Boolean::New(env, worker.context().one_sided); });
 }
 
 // ---- memory

@@ -33,6 +33,7 @@ class WorkerObject : public Napi::ObjectWrap<WorkerObject> {
   Napi::Value Connect(const Napi::CallbackInfo& info);
   Napi::Value EndpointAddress(const Napi::CallbackInfo& info);
   Napi::Value DescribeEndpoint(const Napi::CallbackInfo& info);
+  Napi::Value IsOneSided(const Napi::CallbackInfo& info);
   Napi::Value RegisterMemory(const Napi::CallbackInfo& info);
   Napi::Value UnregisterMemory(const Napi::CallbackInfo& info);
   Napi::Value MemoryAddress(const Napi::CallbackInfo& info);

@@ -35,8 +35,10 @@ export interface TestedTransport {
   readonly peersAt?: () => Promise<PeerAddress>;
 }
 
-/** Where the rdma portals are: an address of the device, where there is one. */
-const rdmaHost = process.env.HEDDLE_TEST_RDMA_HOST ?? '127.0.0.1';
+/** An address of an RDMA device, by which alone data goes: the verbs lab has one. */
+export const givenRdmaHost = process.env.HEDDLE_TEST_RDMA_HOST;
+/** Where the rdma portals are. */
+export const rdmaHost = givenRdmaHost ?? '127.0.0.1';
 let names = 0;
 
 export const transports = {

@@ -40,10 +40,10 @@ export interface ContextOptions {
   /** Options for node:tls: with them, tcp portals and links of this context use TLS. */
   readonly tls: object | undefined;
   /**
-   * Whether rdma links reach the memory of exported regions without the owner's thread: UCX `get` and `put`. Both sides must
-   * want it, and the first rdma context of a process decides for all of them. On a wire without an RDMA device UCX
-   * carries these out in software at whatever address a peer names, and can abort the process when a peer dies meanwhile
-   * (see docs/rdma.md): only among hosts that trust each other, and for wires that have a device.
+   * Whether rdma links with an RDMA device reach the memory of exported regions by that device, without the owner's thread.
+   * Both sides must want it, and the first rdma context of a process decides for all of them. A device checks keys of its own,
+   * which are shorter than a region's: for hosts that trust each other. Without a device the option changes nothing:
+   * regions go by records, and `RemoteRegion.way` says so.
    */
   readonly rdmaOneSided: boolean;
   /** What the context's connections begin with. */

@@ -20,6 +20,8 @@ export interface NativeWorker {
   connect(host: string, port: number): number;
   endpointAddress(endpoint: number, ofPeer: boolean): SocketAddress | undefined;
   describeEndpoint(endpoint: number): string;
+  /** Whether UCX was started with one-sided operations: the first worker of the process wanted them, and there is a device for them. */
+  isOneSided(): boolean;
   registerMemory(memory: Uint8Array): number;
   unregisterMemory(id: number): void;
   /** Where registered memory begins, as peers address it. */

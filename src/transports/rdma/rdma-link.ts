@@ -10,7 +10,7 @@ import type { OperationOwner } from './operations.js';
 import { repeatedHello, SubmissionKind, violationTexts } from './queues.js';
 import { RdmaBuffers } from './rdma-buffers.js';
 import type { EndpointOwner, RdmaWorker, RegisteredBlock } from './rdma-worker.js';
-import { parseWireDescription } from './wire-description.js';
+import { parseWireDescription, reachesMemory } from './wire-description.js';
 
 /** How long a link that was closed here waits for its peer to have read why. */
 const lingerMs = 2000;
@@ -21,8 +21,6 @@ export interface RdmaLinkParts extends FramedLinkParts {
   readonly endpoint: number;
   readonly peerAddress: string;
   readonly localAddress: string;
-  /** Whether the wire may reach memory without the thread that owns it. */
-  readonly isOneSided: boolean;
   /** Whether records are being delivered: what is published meanwhile leaves together, when all have been. */
   isDelivering(): boolean;
   /** The link has something to publish at the end of the delivery. */
@@ -38,9 +36,9 @@ export class RdmaLink extends FramedLink implements EndpointOwner, OperationOwne
   readonly peerAddress: string;
   readonly localAddress: string;
   readonly buffers: RdmaBuffers;
-  /** The wire that UCX chose. */
+  /** The wire that UCX chose. It lets no message through before both ends have made all of their lanes: hellos have been said. */
   readonly wireDescription: WireDescription;
-  /** Reaches memory at the other end, where the context lets peers do so. */
+  /** Reaches memory at the other end, where the context wants that and a device does it. */
   readonly oneSided: RdmaOneSided | undefined;
   /** Whether it waits for the end of a delivery to publish. */
   isPublishing = false;
@@ -61,7 +59,8 @@ export class RdmaLink extends FramedLink implements EndpointOwner, OperationOwne
     this.localAddress = parts.localAddress;
     this.wireDescription = parseWireDescription(worker.native.describeEndpoint(endpoint));
     this.buffers = new RdmaBuffers(worker, endpoint, this.peerAddress, parts.isDelivering);
-    this.oneSided = parts.isOneSided ? new RdmaOneSided(worker, endpoint, this) : undefined;
+    const isOneSided = worker.isOneSided && reachesMemory(this.wireDescription);
+    this.oneSided = isOneSided ? new RdmaOneSided(worker, endpoint, this) : undefined;
     worker.setOwner(endpoint, this);
   }
 

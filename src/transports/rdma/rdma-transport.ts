@@ -282,7 +282,6 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
       peerAddress,
       localAddress: this.#addressOf(endpoint, false),
       portalUri,
-      isOneSided: this.#oneSided,
       isDelivering: () => this.#isDelivering,
       publishLater: (one) => this.#publishing.push(one),
       onEnded: (ended) => {

@@ -62,6 +62,8 @@ export class RdmaWorker {
   readonly native: NativeWorker;
   readonly operations = new Operations();
   readonly memory: RegisteredMemory;
+  /** Whether this worker reads and writes memory of peers, and they its own, over wires whose device does that. */
+  readonly isOneSided: boolean;
   readonly #binding: Binding;
   readonly #owner: RdmaWorkerOwner;
   readonly #submissions = new Int32Array(new SharedArrayBuffer(submissionCapacity * submissionWords * 4));
@@ -75,7 +77,10 @@ export class RdmaWorker {
   #isArmed = false;
   #isClosed = false;
 
-  /** @throws HeddleError `ERR_HEDDLE_TRANSPORT_UNAVAILABLE` */
+  /**
+   * @param oneSided whether one-sided operations are wanted; see {@link isOneSided}
+   * @throws HeddleError `ERR_HEDDLE_TRANSPORT_UNAVAILABLE`
+   */
   constructor(owner: RdmaWorkerOwner, oneSided: boolean) {
     this.#binding = loadBinding();
     this.#owner = owner;
@@ -86,6 +91,7 @@ export class RdmaWorker {
     };
     this.native = new this.#binding.Worker(this.#submissions, this.#completions, area, onWake, oneSided);
     this.memory = new RegisteredMemory(this.native);
+    this.isOneSided = oneSided && this.native.isOneSided();
   }
 
   /** What a status of UCX means. */
