@@ -25,7 +25,7 @@ async function inTwoProcesses(options: MemoryServerOptions): Promise<SortReport>
   const started = await Promise.race([once(child, 'message'), ended.then(() => undefined)]);
   if (started === undefined) throw new UsageError(`the server could not start at ${options.uri}`);
   const [{ uri: serverUri }] = started;
-  // Over rdma both sides have to ask for one-sided operations.
+  // Over rdma both sides have to ask for one-sided operations; they get them where there is an RDMA device.
   const node = createNode({ contextOptions: { rdmaOneSided: options.uri.startsWith('rdma:') } });
   const report = await runSort(node.context, { ...sort, uri: serverUri }, () => child.send('shutdown'));
   await ended;
@@ -70,10 +70,9 @@ async function run(options: MemoryServerOptions): Promise<void> {
     `sorting ${(pages * pageBytes) / 2 ** 20} MiB with ${((frames + runPages) * pageBytes) / 2 ** 20} MiB here`,
   );
   const report = await (options.uri.startsWith('shm:') ? onTwoThreads(options) : inTwoProcesses(options));
-  const { faults, evictions, seconds } = report;
-  console.log(
-    `pages moved ${report.isOneSided ? 'by one-sided operations' : 'in messages'}: ${faults} in, ${evictions} out`,
-  );
+  const { faults, evictions, seconds, wire } = report;
+  const how = report.isOneSided ? 'by one-sided operations' : 'in messages';
+  console.log(`pages moved ${how} over ${wire}: ${faults} in, ${evictions} out`);
   console.log(`${((faults + evictions) / seconds / 1000).toFixed(1)} thousand pages a second`);
   console.log(`the same as sorted in memory: ${report.isEqual ? 'yes' : 'NO'}`);
   console.log(`${report.flushed} pages had to be brought to the server's disk by the slower way`);

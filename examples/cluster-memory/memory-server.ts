@@ -230,7 +230,10 @@ export class MemoryServer implements DeviceHost {
     this.#checkAcknowledged();
   }
 
-  /** The client's memory, if this transport can reach it without the client's code: else pages come in messages. */
+  /**
+   * The client's memory, if the wire reaches it without the client's thread. By records it would take a page two round trips,
+   * where a message with the page in it takes one.
+   */
   async #openArena(value: unknown, connection: Connection): Promise<{ oneSided: boolean }> {
     const { arena, slots } = (value ?? {}) as { arena: RegionHandle; slots: number };
     const client = connection.userData as Client;

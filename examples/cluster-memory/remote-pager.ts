@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Connection, type Context, HeddleError, type Message, type Region } from 'heddle';
+import { type Connection, type Context, HeddleError, type Message, type Region, type WireDescription } from 'heddle';
 import {
   headerBytes,
   inMessage,
@@ -108,6 +108,11 @@ export class RemotePager {
     this.#welcome = JSON.parse(this.#connection.session.peerPrivateData.toString()) as Welcome;
     const answer = await this.#connection.request({ arena: this.#arena.handle, slots: transfers });
     this.#isOneSided = answer.value.oneSided;
+  }
+
+  /** The wire to the server. */
+  get wire(): WireDescription | undefined {
+    return this.#connection.wire;
   }
 
   /** Whether pages move by one-sided operations; else they travel in messages. */

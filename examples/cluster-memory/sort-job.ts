@@ -17,6 +17,8 @@ export interface SortJob {
 /** How it went. */
 export interface SortReport {
   readonly isOneSided: boolean;
+  /** What carried the pages: `shm`, `tcp`, or a transport of UCX. */
+  readonly wire: string;
   readonly faults: number;
   readonly evictions: number;
   readonly seconds: number;
@@ -38,6 +40,7 @@ export async function runSort(context: Context, job: SortJob, onSorted: () => vo
   const sorted = await externalSort(memory, { firstPage: 0, pages }, pages, { runPages, fanIn: 16 });
   const seconds = (performance.now() - startedMs) / 1000;
   const { faults, evictions } = memory.counts;
+  const wire = pager.wire?.transports[0] ?? 'no wire';
 
   expected.sort();
   let isEqual = true;
@@ -51,5 +54,5 @@ export async function runSort(context: Context, job: SortJob, onSorted: () => vo
   await pager.shutdown;
   pager.acknowledgeShutdown();
   await pager.close();
-  return { isOneSided: pager.isOneSided, faults, evictions, seconds, isEqual, flushed };
+  return { isOneSided: pager.isOneSided, wire, faults, evictions, seconds, isEqual, flushed };
 }

@@ -7,7 +7,7 @@ export async function startMemoryServer(options: MemoryServerOptions): Promise<{
   readonly system: ActorSystem;
   close(): Promise<void>;
 }> {
-  // Over rdma one-sided operations have to be asked for: they are for hosts that trust each other.
+  // Over rdma one-sided operations have to be asked for, and go by RDMA devices only: elsewhere pages move in messages.
   const rdmaOneSided = options.uri.startsWith('rdma:');
   const system = await createSystem({ contexts: [{ name: 'disk' }], contextOptions: { rdmaOneSided } });
   try {

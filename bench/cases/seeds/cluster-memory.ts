@@ -10,7 +10,7 @@ type Transport = 'shm' | 'tcp' | 'rdma';
 const where: Record<Transport, string> = {
   shm: 'another thread',
   tcp: 'another process, by TCP',
-  rdma: 'another process, by one-sided operations of UCX over loopback TCP',
+  rdma: 'another process, in messages of UCX over loopback TCP',
 };
 const runMs = { full: 1500, quick: 700 };
 const rounds = { full: 7, quick: 3 };

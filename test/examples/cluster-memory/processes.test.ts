@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { RemotePager } from '../../../examples/cluster-memory/remote-pager.js';
 import { createNode } from '../../../src/index.js';
-import { isStored, pageBytes, store, turn, until } from './support.js';
+import { isStored, pageBytes, portalsOf, shouldBeOneSided, store, turn, until } from './support.js';
 
 /** A child that is gone after the test, whatever happened. */
 function forkFor(t: ExecutionContext, script: URL, argument: unknown): ChildProcess {
@@ -36,8 +36,9 @@ async function serverProcess(t: ExecutionContext, uri: string, path: string) {
   return { child, uri: started.uri, counts };
 }
 
-for (const portal of ['tcp://127.0.0.1:0', 'rdma://127.0.0.1:0']) {
-  const over = `over ${portal.slice(0, portal.indexOf(':'))}`;
+for (const transport of ['tcp', 'rdma'] as const) {
+  const { uri: portal } = portalsOf(transport);
+  const over = `over ${transport}`;
 
   test(`a server in another process; when it is killed its clients learn of it, and a new one knows nothing ${over}`, async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'memory-processes-'));
@@ -51,7 +52,7 @@ for (const portal of ['tcp://127.0.0.1:0', 'rdma://127.0.0.1:0']) {
     const path = join(folder, 'pages');
     const server = await serverProcess(t, portal, path);
     const pager = await RemotePager.open(node.context, server.uri, { clientId: 1, pageBytes, timeoutMs: 60_000 });
-    t.is(pager.isOneSided, portal.startsWith('rdma:'));
+    t.is(pager.isOneSided, shouldBeOneSided(pager));
     for (let number = 0; number < 40; number++) await store(pager, number);
     for (let number = 0; number < 40; number++) t.true(await isStored(pager, number));
     t.true((await server.counts()).loads! > 0);

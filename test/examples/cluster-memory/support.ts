@@ -6,6 +6,7 @@ import type { MemoryServer, MemoryServerOptions } from '../../../examples/cluste
 import { type PagerOptions, RemotePager } from '../../../examples/cluster-memory/remote-pager.js';
 import { startMemoryServer } from '../../../examples/cluster-memory/start-memory-server.js';
 import type { ActorSystem } from '../../../src/index.js';
+import { rdmaHost } from '../../conformance/transports.js';
 
 /** What tests of the service run over. */
 export type Transport = 'shm' | 'tcp' | 'rdma';
@@ -15,9 +16,14 @@ let names = 0;
 /** Portals for a server and its control path. */
 export function portalsOf(transport: Transport): { uri: string; controlUri: string } {
   const name = `shm://memory-${names++}`;
-  return transport === 'shm'
-    ? { uri: name, controlUri: `${name}/control` }
-    : { uri: `${transport}://127.0.0.1:0`, controlUri: `${transport}://127.0.0.1:0` };
+  if (transport === 'shm') return { uri: name, controlUri: `${name}/control` };
+  const uri = `${transport}://${transport === 'rdma' ? rdmaHost : '127.0.0.1'}:0`;
+  return { uri, controlUri: uri };
+}
+
+/** Whether the pages of that client have to move by one-sided operations: over shared memory, and by an RDMA device. */
+export function shouldBeOneSided({ wire }: RemotePager): boolean {
+  return wire?.transports[0] === 'shm' || wire?.usesRdmaDevice === true;
 }
 
 /** Small pages, so that a test moves many. */
