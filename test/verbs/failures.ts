@@ -3,15 +3,27 @@ import { type Context, HeddleError, type RegionHandle } from '../../src/index.js
 import { type Control, check, codesOf, endOf, lossEvents, open, openPatiently } from './asking.js';
 import { mebibyte } from './terms.js';
 
+/** Does it over and over. Never resolves. */
+async function untilItFails(operation: () => Promise<unknown>): Promise<never> {
+  for (;;) await operation();
+}
+
 /** Failures of the service that its host outlives. */
 export async function serviceFailures(context: Context, control: Control): Promise<void> {
   await check('a peer that is killed: all settles, the events come in order, and a new one is reached', async () => {
     const { connection, events } = await open(context);
     const handle = (await connection.request('region')).value as RegionHandle;
     const region = await connection.openRegion(handle);
+    assert.equal(region.way, 'rdma');
     const settled = codesOf([connection.request('never'), connection.request('never')]);
+    // One of each is under way when the peer dies.
+    const cut = codesOf([
+      untilItFails(() => region.read(0, mebibyte)),
+      untilItFails(() => region.write(0, Buffer.alloc(mebibyte))),
+    ]);
     await control.tell('kill');
     assert.deepEqual(await settled, ['ERR_HEDDLE_FLUSHED']);
+    await cut;
     await connection.ended;
     assert.equal((await codesOf([region.read(0, 1)])).length, 1);
     assert.deepEqual(endOf(events), lossEvents);

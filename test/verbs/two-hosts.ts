@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { type Context, createNode } from '../../src/index.js';
 import { Control } from './asking.js';
 import { outage, reboot, serviceFailures } from './failures.js';
+import { killedReaders, readUntilKilled } from './readers.js';
 import { serve, supervise } from './service.js';
 import { talk } from './talk.js';
 import { contextOptions } from './terms.js';
@@ -15,6 +16,7 @@ import { contextOptions } from './terms.js';
 const parts: Record<string, (context: Context, control: Control) => Promise<void>> = {
   talk: (context) => talk(context),
   failures: serviceFailures,
+  readers: (context) => killedReaders(context),
   silence: (context, control) => outage(context, control, 'silence'),
   unplug: (context, control) => outage(context, control, 'unplug'),
   reboot,
@@ -34,5 +36,6 @@ async function ask(names: readonly string[]): Promise<void> {
 
 const names = process.argv.slice(2);
 if (names[0] === 'serve') await serve();
+else if (names[0] === 'read') await readUntilKilled();
 else if (process.env.GUEST === '0') await supervise();
 else await ask(names);
