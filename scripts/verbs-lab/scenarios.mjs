@@ -130,7 +130,7 @@ exec ${ava} dist/test/conformance/rdma-one-sided.test.js ${matching(rowsByDevice
 ${patience}
 exec ${ava} dist/test/examples/cluster-memory/processes.test.js --match '*over rdma'`,
     timeoutMs: 10 * 60_000,
-    packets: 1000,
+    packets: 500,
   },
   {
     name: 'soak',
