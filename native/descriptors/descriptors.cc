@@ -1,18 +1,22 @@
 /**
- * Keeps the numbers of UCX's sockets apart.
+ * Stands in front of functions by which UCX uses sockets: it works by the order in which the loader looks for functions, global
+ * ones first. Where UCX was bound before, it has no effect. See ucx_library.cc for when it is loaded.
  *
  * UCX before 1.18 notes an event that it cannot handle at once by the number of its descriptor, in a list of the worker whose
  * descriptor it is. When the worker has closed the descriptor by the time it looks, and another worker of the process has
  * opened one that the kernel gave the same number, UCX aborts the process (async.c: `handler->async == async`). The kernel
  * always gives the lowest free number, that is, the one that was just closed.
  *
- * So this library stands in front of the two functions by which UCX makes sockets, and moves each to the next number of a
- * long row: one is used again when thousands of others have been. It works by the order in which the loader looks for
- * functions, global ones first; where UCX was bound before, it has no effect. See ucx_library.cc for when it is loaded.
+ * So each socket that UCX makes is moved to the next number of a long row: one is used again when thousands of others have been.
+ *
+ * UCX, up to 1.22 at least, ends the sending of a large message twice when a send says that the peer is gone, and aborts the process
+ * (tcp_ep.c, uct_tcp_ep_sendv; uct_iface.h: `comp->count > 0`). When a receive says so first it does not. Each of its
+ * connections is received from always. So a send that fails is one that sends nothing for now.
  */
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <ucs/type/status.h>
 #include <unistd.h>
 
@@ -25,6 +29,7 @@ namespace {
 
 using CreateFunction = ucs_status_t (*)(int, int, int*);
 using AcceptFunction = ucs_status_t (*)(int, sockaddr*, socklen_t*, int*);
+using SendFunction = ucs_status_t (*)(int, iovec*, size_t, size_t*);
 
 /** Below lie the descriptors of everybody else, and what select() can watch. */
 constexpr int kFirstNumber = 1024;
@@ -33,6 +38,7 @@ constexpr int kNumbers = 32768;
 
 CreateFunction create_socket;
 AcceptFunction accept_socket;
+SendFunction send_pieces;
 int first_number;
 int numbers;
 std::atomic<unsigned> next_number{0};
@@ -49,12 +55,13 @@ void MoveToNextNumber(int* descriptor) {
 
 }  // namespace
 
-/** Tells where UCX's own functions are. Has to be called before they can be found here. */
-HEDDLE_EXPORT void heddle_descriptors_start(CreateFunction create, AcceptFunction accept) {
+/** Tells where UCX's own functions are, and whether to keep numbers apart. Has to be called before they can be found here. */
+HEDDLE_EXPORT void heddle_descriptors_start(CreateFunction create, AcceptFunction accept, SendFunction send, bool keep_apart) {
   create_socket = create;
   accept_socket = accept;
+  send_pieces = send;
   rlimit limit = {};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (!keep_apart || getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, kFirstNumber + kNumbers));
   first_number = std::min(kFirstNumber, end / 2);
   numbers = end - first_number;
@@ -70,4 +77,11 @@ HEDDLE_EXPORT ucs_status_t ucs_socket_accept(int listener, sockaddr* address, so
   const ucs_status_t status = accept_socket(listener, address, length, descriptor);
   if (status == UCS_OK) MoveToNextNumber(descriptor);
   return status;
+}
+
+HEDDLE_EXPORT ucs_status_t ucs_socket_sendv_nb(int descriptor, iovec* pieces, size_t count, size_t* sent_bytes) {
+  const ucs_status_t status = send_pieces(descriptor, pieces, count, sent_bytes);
+  if (status == UCS_OK || status == UCS_ERR_NO_PROGRESS) return status;
+  *sent_bytes = 0;
+  return UCS_ERR_NO_PROGRESS;
 }

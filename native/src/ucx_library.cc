@@ -16,7 +16,7 @@ constexpr unsigned kOldestMinor = 13;
 /** From here on UCX forgets what it noted of a descriptor when it closes it. */
 constexpr unsigned kMinorWithSafeDescriptors = 18;
 
-/** Functions are bound when they are first called: by then they may be found elsewhere, see KeepDescriptorsApart. */
+/** Functions are bound when they are first called: by then they may be found elsewhere, see StandInFront. */
 void* OpenLibrary(const char* name) {
   void* handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE);
   if (handle == nullptr) throw UcxUnavailable(dlerror());
@@ -86,18 +86,19 @@ void PrepareEnvironment() {
  * Puts ../descriptors/descriptors.cc, which is built beside this binding, in front of UCX. Without it UCX works as it
  * always does.
  */
-void KeepDescriptorsApart(void* ucs) {
+void StandInFront(void* ucs, bool keep_apart) {
   Dl_info binding = {};
-  if (dladdr(reinterpret_cast<void*>(&KeepDescriptorsApart), &binding) == 0 || binding.dli_fname == nullptr) return;
+  if (dladdr(reinterpret_cast<void*>(&StandInFront), &binding) == 0 || binding.dli_fname == nullptr) return;
   const std::string path(binding.dli_fname);
   const std::string beside = path.substr(0, path.rfind('/') + 1) + "heddle_descriptors.node";
   void* create = dlsym(ucs, "ucs_socket_create");
   void* accept = dlsym(ucs, "ucs_socket_accept");
+  void* send = dlsym(ucs, "ucs_socket_sendv_nb");
   void* library = dlopen(beside.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (library == nullptr || create == nullptr || accept == nullptr) return;
-  const auto start = reinterpret_cast<void (*)(void*, void*)>(dlsym(library, "heddle_descriptors_start"));
+  if (library == nullptr || create == nullptr || accept == nullptr || send == nullptr) return;
+  const auto start = reinterpret_cast<void (*)(void*, void*, void*, bool)>(dlsym(library, "heddle_descriptors_start"));
   if (start == nullptr) return;
-  start(create, accept);
+  start(create, accept, send, keep_apart);
   // It knows where to go on: now its functions may be found.
   dlopen(beside.c_str(), RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD);
 }
@@ -117,7 +118,7 @@ UcxLibrary* Load() {
   if (library.major != kOldestMajor || library.minor < kOldestMinor) {
     throw UcxUnavailable(std::string("UCX ") + library.ucp_get_version_string() + " was found, and 1.13 or newer is needed");
   }
-  if (library.minor < kMinorWithSafeDescriptors) KeepDescriptorsApart(ucs);
+  StandInFront(ucs, library.minor < kMinorWithSafeDescriptors);
   return &library;
 }
 

@@ -1,6 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { createNode, type SessionEvent } from '../../../src/index.js';
 
@@ -36,6 +37,60 @@ test('a process that is killed ends what waits for it: each request with a coded
   await node.close();
   t.is(node.context.memory.buffersHeld, 0, 'buffers that were on their way have come back');
 });
+
+test('a send that fails in the midst of a large message ends it once, with a coded error', async (t) => {
+  const { child, uri } = await startProcess(t);
+  const node = createNode();
+  const connection = await node.context.connect(uri);
+  const requests = Array.from({ length: 200 }, () => connection.request(node.context.allocate(600_000)));
+  const outcomes = Promise.allSettled(requests);
+  let blocked: number | undefined;
+  for (let tries = 0; blocked === undefined && tries < 50; tries++) {
+    child.kill('SIGCONT');
+    await delay(3);
+    child.kill('SIGSTOP');
+    blocked = await blockedSocket();
+  }
+  if (blocked !== undefined) {
+    // A process that inherits the socket can end it for sending, while it can still be received from.
+    const script = 'new (require("node:net").Socket)({ fd: 3, readable: false }).end()';
+    const ender = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'ignore', 'inherit', blocked] });
+    await once(ender, 'exit');
+  }
+  child.kill('SIGCONT');
+  if (blocked === undefined) await connection.close();
+  for (const outcome of await outcomes) {
+    if (outcome.status === 'rejected') t.is(outcome.reason.code, 'ERR_HEDDLE_FLUSHED');
+    else outcome.value.takeBuffer()?.release();
+  }
+  await connection.ended;
+  await node.close();
+  t.is(node.context.memory.buffersHeld, 0);
+});
+
+/** The descriptor of this process's TCP socket that can take no more; undefined where UCX sends by something else. */
+async function blockedSocket(): Promise<number | undefined> {
+  let known = '';
+  for (let same = 0; same < 2; await delay(5)) {
+    const waiting = readFileSync('/proc/net/tcp', 'utf8')
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , , queues = '']) => queues !== '' && !queues.startsWith('00000000:'));
+    const now = waiting.map(([, , , , queues, , , , , inode]) => `${inode} ${queues}`).join();
+    same = now === known ? same + 1 : 0;
+    known = now;
+  }
+  const inodes = new Set(known.split(',').map((one) => `socket:[${one.split(' ')[0]}]`));
+  const descriptors = readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return inodes.has(readlinkSync(`/proc/self/fd/${descriptor}`));
+    } catch {
+      return false;
+    }
+  });
+  return descriptors.length === 0 ? undefined : Number(descriptors[0]);
+}
 
 test('a peer that says nothing, without an end of its sockets, is lost within the keepalive time', async (t) => {
   const { child, uri } = await startProcess(t);
