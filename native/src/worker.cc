@@ -42,7 +42,7 @@ Worker::~Worker() {
 
 // ---- what the script calls in every turn
 
-size_t Worker::Exchange(size_t count) {
+ptrdiff_t Worker::Exchange(size_t count) {
   for (const int32_t id : closed_told_) free_endpoints_.push_back(id);
   closed_told_.clear();
   completion_count_ = 0;
@@ -51,14 +51,16 @@ size_t Worker::Exchange(size_t count) {
   count = std::min(count, queues_.submission_capacity);
   for (size_t index = 0; index < count; ++index) Start(queues_.submissions[index]);
   DrainBacklog();
+  bool has_moved = false;
   for (int round = 0; round < kProgressRounds; ++round) {
     if (!backlog_.empty() || area_used_ > queues_.receive_area_bytes / 2) break;
     if (completion_count_ > queues_.completion_capacity / 2) break;
     if (ucx().ucp_worker_progress(handle_) == 0) break;
+    has_moved = true;
   }
   collecting_ = false;
   if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
-  return completion_count_;
+  return completion_count_ == 0 && has_moved ? kMovedOnly : static_cast<ptrdiff_t>(completion_count_);
 }
 
 size_t Worker::Submit(size_t count) {

@@ -55,9 +55,11 @@ class Worker {
 
   /**
    * Starts the first `count` submissions, lets UCX work, and fills the completions from the beginning. What the
-   * completions of the call before pointed to is overwritten. Returns how many completions there are.
+   * completions of the call before pointed to is overwritten. Returns how many completions there are; `kMovedOnly` when
+   * there are none but UCX had something to do: parts of a large message, say.
    */
-  size_t Exchange(size_t count);
+  ptrdiff_t Exchange(size_t count);
+  static constexpr ptrdiff_t kMovedOnly = -1;
   /** Starts the first `count` submissions only. Returns how many completions the next exchange has at the least. */
   size_t Submit(size_t count);
   /** True when nothing has happened: the event descriptor tells when something does. */

@@ -206,7 +206,7 @@ Napi::Value WorkerObject::Disarm(const Napi::CallbackInfo& info) {
 
 Napi::Value WorkerObject::Exchange(const Napi::CallbackInfo& info) {
   return Call(info, [&](Napi::Env env, Worker& worker) {
-    const size_t completions = worker.Exchange(info[0].As<Napi::Number>().Uint32Value());
+    const ptrdiff_t completions = worker.Exchange(info[0].As<Napi::Number>().Uint32Value());
     ReleaseFreedMemory();
     return Napi::Number::New(env, static_cast<double>(completions));
   });

@@ -11,6 +11,7 @@ export interface SocketAddress {
 
 /** One thread's share of UCX: native/src/worker_object.h. Calls throw errors with UCX's `status` where it has one. */
 export interface NativeWorker {
+  /** Returns how many completions there are; -1 when there are none, but UCX had something to do. */
   exchange(submissions: number): number;
   submit(submissions: number): number;
   arm(): boolean;

@@ -42,6 +42,7 @@ export class RdmaBuffers implements BufferCarrier, OperationOwner<Done> {
 
   /** @inheritdoc */
   onOperationDone(onDone: Done, status: number): void {
+    this.#worker.transfersUnderWay--;
     if (status === 0) {
       onDone(undefined);
       return;
@@ -55,6 +56,7 @@ export class RdmaBuffers implements BufferCarrier, OperationOwner<Done> {
   #submit(kind: number, transfer: number, bytes: Uint8Array, onDone: Done): void {
     const memoryId = this.#worker.memory.idOf(bytes.buffer as unknown as SharedArrayBuffer);
     this.#worker.submit(kind, this.#endpoint, this, onDone, memoryId, bytes.byteOffset, bytes.length, transfer);
+    this.#worker.transfersUnderWay++;
     if (!this.#isInPoll()) this.#worker.flush();
   }
 }

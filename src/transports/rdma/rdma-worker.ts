@@ -70,6 +70,8 @@ export class RdmaWorker {
   readonly #completions = new Int32Array(new SharedArrayBuffer(completionCapacity * completionWords * 4));
   readonly #area = new MemoryBlock(new SharedArrayBuffer(receiveAreaBytes));
   readonly #endpoints: (EndpointOwner | undefined)[] = [];
+  /** Large messages whose data is being sent or received. */
+  transfersUnderWay = 0;
   #submitted = 0;
   /** Completions of the last exchange that have not been read. */
   #nextCompletion = 0;
@@ -188,7 +190,9 @@ export class RdmaWorker {
 
   /**
    * Reads about `budget` completions, after an exchange with UCX when none are left from the one before. Returns how many
-   * there were.
+   * there were; 1 when there were none, but UCX had something to do and a large message is under way. That comes in parts, with
+   * 100 µs and more between two of them: a thread that sleeps then has to be woken for each, at its peer's cost where both
+   * are on one host.
    */
   poll(budget: number): number {
     if (this.#isClosed) return 0;
@@ -197,7 +201,9 @@ export class RdmaWorker {
       this.#submitted = 0;
       this.#nextCompletion = 0;
       this.#completionCount = 0;
-      this.#completionCount = this.native.exchange(count);
+      const completions = this.native.exchange(count);
+      if (completions < 0) return this.transfersUnderWay > 0 ? 1 : 0;
+      this.#completionCount = completions;
     }
     const first = this.#nextCompletion;
     const end = Math.min(this.#completionCount, first + budget);
