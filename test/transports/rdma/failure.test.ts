@@ -68,28 +68,33 @@ test('a send that fails in the midst of a large message ends it once, with a cod
   t.is(node.context.memory.buffersHeld, 0);
 });
 
-/** The descriptor of this process's TCP socket that can take no more; undefined where UCX sends by something else. */
+/** The descriptor of this process's TCP socket that can take no more; undefined where none stays so. */
 async function blockedSocket(): Promise<number | undefined> {
   let known = '';
-  for (let same = 0; same < 2; await delay(5)) {
-    const waiting = readFileSync('/proc/net/tcp', 'utf8')
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .filter(([, , , , queues = '']) => queues !== '' && !queues.startsWith('00000000:'));
-    const now = waiting.map(([, , , , queues, , , , , inode]) => `${inode} ${queues}`).join();
-    same = now === known ? same + 1 : 0;
-    known = now;
+  for (let same = 0, looks = 0; same < 2; looks++, await delay(5)) {
+    if (looks === 20) return undefined;
+    const now = sendQueues();
+    same = now.length > 0 && now.join() === known ? same + 1 : 0;
+    known = now.join();
   }
-  const inodes = new Set(known.split(',').map((one) => `socket:[${one.split(' ')[0]}]`));
-  const descriptors = readdirSync('/proc/self/fd').filter((descriptor) => {
+  return Number(known.split(' ')[0]);
+}
+
+/** What waits to be sent in this process's TCP sockets: descriptor and length. Others have sockets on the machine, too. */
+function sendQueues(): string[] {
+  const lengths = new Map<string, string>();
+  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1)) {
+    const [, , , , queues = '', , , , , inode] = line.trim().split(/\s+/);
+    if (queues !== '' && !queues.startsWith('00000000:')) lengths.set(`socket:[${inode}]`, queues);
+  }
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
     try {
-      return inodes.has(readlinkSync(`/proc/self/fd/${descriptor}`));
+      const length = lengths.get(readlinkSync(`/proc/self/fd/${descriptor}`));
+      return length === undefined ? [] : [`${descriptor} ${length}`];
     } catch {
-      return false;
+      return [];
     }
   });
-  return descriptors.length === 0 ? undefined : Number(descriptors[0]);
 }
 
 test('a peer that says nothing, without an end of its sockets, is lost within the keepalive time', async (t) => {
