@@ -28,6 +28,11 @@ import {
 
 /** Peers of one portal that may be on their way to a link at a time; more are turned away. */
 const maximumGreetings = 1024;
+/**
+ * How long a context stays awake for the next part of a large message, in µs. Parts come every 100 µs and more, and who sleeps
+ * between two has to be woken for each, at its peer's cost where both are on one host.
+ */
+const nextPartMicros = 500;
 /** How long the transport waits, when it closes, for peers to have read the last of what they were sent. */
 const closeTimeoutMs = 3000;
 
@@ -60,6 +65,8 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
   /** Endpoints that UCX has not let go of. */
   #endpoints = 0;
   #isDelivering = false;
+  /** When UCX last had something to do for a large message. */
+  #lastPartMicros = 0;
   #isClosed = false;
   #hold: Timer | undefined;
   #onEndpointsGone: (() => void) | undefined;
@@ -133,11 +140,16 @@ export class RdmaTransport implements Transport, RdmaWorkerOwner {
       if (this.#publishing.length > 0) this.#publishDelivered();
       worker.flush();
     }
+    if (completions > 0 && worker.transfersUnderWay > 0) this.#lastPartMicros = this.host.clock.nowMicros();
     return completions;
   }
 
   beginSleep(): boolean {
-    return this.#worker?.arm() ?? true;
+    const worker = this.#worker;
+    if (worker === undefined) return true;
+    if (worker.transfersUnderWay > 0 && this.host.clock.nowMicros() - this.#lastPartMicros < nextPartMicros)
+      return false;
+    return worker.arm();
   }
 
   endSleep(): void {

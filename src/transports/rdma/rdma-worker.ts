@@ -190,9 +190,7 @@ export class RdmaWorker {
 
   /**
    * Reads about `budget` completions, after an exchange with UCX when none are left from the one before. Returns how many
-   * there were; 1 when there were none, but UCX had something to do and a large message is under way. That comes in parts, with
-   * 100 µs and more between two of them: a thread that sleeps then has to be woken for each, at its peer's cost where both
-   * are on one host.
+   * there were; 1 when there were none, but UCX had something to do and a large message is under way: a part of it came or left.
    */
   poll(budget: number): number {
     if (this.#isClosed) return 0;

@@ -111,6 +111,27 @@ test('a peer that says nothing, without an end of its sockets, is lost within th
   child.kill('SIGCONT');
 });
 
+test('a context sleeps while a large message does not go on', async (t) => {
+  const { child, uri } = await startProcess(t);
+  const node = createNode();
+  const connection = await node.context.connect(uri);
+  const requests = Array.from({ length: 200 }, () => connection.request(node.context.allocate(600_000)));
+  const outcomes = Promise.allSettled(requests);
+  child.send('stop');
+  const polls = () => node.context.statistics.polls;
+  // Timers are none of its business: asleep it does not poll at all.
+  let asleep = false;
+  for (let looks = 0; !asleep && looks < 200; looks++) {
+    const before = polls();
+    await delay(20);
+    asleep = polls() === before;
+  }
+  t.true(asleep);
+  child.kill('SIGCONT');
+  for (const outcome of await outcomes) if (outcome.status === 'fulfilled') outcome.value.takeBuffer()?.release();
+  await node.close();
+});
+
 test('a service that is started again at its address is found again', async (t) => {
   const first = await startProcess(t);
   const node = createNode();
