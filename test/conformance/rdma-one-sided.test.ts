@@ -1,6 +1,6 @@
 import type { RegionHandle } from '../../src/index.js';
 import { row } from './bench.js';
-import { registerRegions } from './regions.js';
+import { registerRegions, wayOf } from './regions.js';
 import { givenRdmaHost, type TestedTransport, transports } from './transports.js';
 
 const transport: TestedTransport = {
@@ -25,15 +25,15 @@ row(
     }, undefined);
     const { connection } = await bench.connect(uri);
     const region = await connection.openRegion(handle);
-    const usesRdmaDevice = givenRdmaHost !== undefined || connection.wire?.usesRdmaDevice === true;
-    t.is(region.way, usesRdmaDevice ? 'rdma' : 'records');
+    const way = wayOf(transport, connection);
+    t.is(region.way, way);
     t.true((await region.read(0, 200_000)).every((byte) => byte === 5));
     await region.write(8, Buffer.alloc(100_000, 6));
     t.is(await region.fetchAdd(0, 1n), 0x0505050505050505n);
     t.deepEqual([...(await region.read(6, 4))], [5, 5, 6, 6]);
     // What the wire reaches by itself the owner has not served.
     const { regionBytesServed } = await peer.handle.statistics();
-    t.is(regionBytesServed, usesRdmaDevice ? 0 : 300_004);
+    t.is(regionBytesServed, way === 'rdma' ? 0 : 300_004);
     region.close();
     await peer.run(({ state }) => state.region.revoke());
     t.is(bench.context.memory.buffersHeld, 0);

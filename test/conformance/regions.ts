@@ -566,7 +566,7 @@ export function registerRegions(transport: TestedTransport): void {
 }
 
 /** How a transport reaches memory: by the wire alone only where there is a device for it. */
-function wayOf({ sharesMemory, contextOptions }: TestedTransport, { wire }: Connection): RegionWay {
+export function wayOf({ sharesMemory, contextOptions }: TestedTransport, { wire }: Connection): RegionWay {
   if (sharesMemory) return 'memory';
   const hasDevice = givenRdmaHost !== undefined || wire?.usesRdmaDevice === true;
   return contextOptions?.rdmaOneSided && hasDevice ? 'rdma' : 'records';

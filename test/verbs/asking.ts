@@ -46,6 +46,11 @@ export class Control {
   }
 }
 
+/** Does it over and over. Never resolves. */
+export async function untilItFails(operation: () => Promise<unknown>): Promise<never> {
+  for (;;) await operation();
+}
+
 export async function check(name: string, body: () => Promise<void>): Promise<void> {
   const startedMs = performance.now();
   await body();

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Context, HeddleError, type RegionHandle } from '../../src/index.js';
-import { type Control, check, codesOf, endOf, lossEvents, open, openPatiently } from './asking.js';
+import { type Control, check, codesOf, endOf, lossEvents, open, openPatiently, untilItFails } from './asking.js';
 import { mebibyte } from './terms.js';
-
-/** Does it over and over. Never resolves. */
-async function untilItFails(operation: () => Promise<unknown>): Promise<never> {
-  for (;;) await operation();
-}
 
 /** Failures of the service that its host outlives. */
 export async function serviceFailures(context: Context, control: Control): Promise<void> {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Context, createNode, type RegionHandle, type RemoteRegion } from '../../src/index.js';
-import { check, open } from './asking.js';
+import { check, open, untilItFails } from './asking.js';
 import { contextOptions, mebibyte } from './terms.js';
 
 const readers = 3;
@@ -15,19 +15,10 @@ const halfBytes = mebibyte / 2;
 /** Reads one half of the service's region over and over, and writes the other one, until `region` is no more. */
 async function useWithoutEnd(region: RemoteRegion, onDone: () => void): Promise<void> {
   const bytes = Buffer.alloc(halfBytes, 3);
-  const read = async () => {
-    for (;;) {
-      await region.read(0, halfBytes);
-      onDone();
-    }
-  };
-  const write = async () => {
-    for (;;) {
-      await region.write(halfBytes, bytes);
-      onDone();
-    }
-  };
-  await Promise.all([read(), write()]);
+  await Promise.all([
+    untilItFails(() => region.read(0, halfBytes).then(onDone)),
+    untilItFails(() => region.write(halfBytes, bytes).then(onDone)),
+  ]);
 }
 
 /** What this file is as a process: one that is killed. */

@@ -1,4 +1,5 @@
 import { KeptTexts, keptStringLength, touchedTextBytes } from './kept-texts.js';
+import { keyBytes, wordStarts } from './key-words.js';
 
 /**
  * Objects of one kind are sent again and again with the same keys in the same order. Once such a layout has been seen
@@ -80,7 +81,7 @@ export const noLayout = new ObjectLayout([], () => -1);
 
 /** Undefined where code may not be generated. */
 function makeLayout(names: readonly string[], fieldWriters: FieldWriters): ObjectLayout | undefined {
-  const keys = names.map((name) => Buffer.from([0xa0 | name.length, ...Buffer.from(name, 'latin1')]));
+  const keys = names.map(keyBytes);
   let keyBytesLeft = keys.reduce((sum, key) => sum + key.length, 0);
   const lines = ['let at = position + 3;', `if (at + ${keyBytesLeft} > end) return -1;`, 'let field; let text;'];
   for (const [number, key] of keys.entries()) {
@@ -113,12 +114,10 @@ function makeLayout(names: readonly string[], fieldWriters: FieldWriters): Objec
 
 /** Code that stores these bytes at the position that the variable `at` holds. */
 function storesOf(bytes: Buffer, at: string): string[] {
-  const { length } = bytes;
-  if (length < 4) return Array.from(bytes, (byte, i) => `view.setUint8(${at} + ${i}, ${byte});`);
-  const starts = Array.from({ length: length >> 2 }, (_, i) => i * 4);
-  // The last word overlaps the one before where the length is no multiple of four.
-  if (length % 4 !== 0) starts.push(length - 4);
-  return starts.map((start) => `view.setInt32(${at} + ${start}, ${bytes.readInt32LE(start)}, true);`);
+  return (
+    wordStarts(bytes)?.map((start) => `view.setInt32(${at} + ${start}, ${bytes.readInt32LE(start)}, true);`) ??
+    Array.from(bytes, (byte, i) => `view.setUint8(${at} + ${i}, ${byte});`)
+  );
 }
 
 interface Slot {

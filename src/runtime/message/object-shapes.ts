@@ -1,3 +1,5 @@
+import { keyBytes, wordStarts } from './key-words.js';
+
 /**
  * Objects of one kind come again and again with the same keys in the same order. Once such a shape has been seen often
  * enough it gets a reader of its own: generated code that compares the keys as numbers, four bytes at a time, and makes
@@ -105,7 +107,7 @@ function isPlain(name: string): boolean {
 function makeShape(names: readonly string[], slot: Slot): Shape | undefined {
   const lines = ['const { source, view, end } = decoder; let at = decoder.position; let token;'];
   for (const [number, name] of names.entries()) {
-    const key = Buffer.from([0xa0 | name.length, ...Buffer.from(name, 'latin1')]);
+    const key = keyBytes(name);
     const values = names.slice(0, number).map((_, i) => `value${i}`);
     lines.push(
       // A value takes one byte at least.
@@ -129,12 +131,10 @@ function makeShape(names: readonly string[], slot: Slot): Shape | undefined {
 
 /** Code that is true where the bytes that begin at `at` are others than these. */
 function differencesOf(bytes: Buffer): string[] {
-  const { length } = bytes;
-  if (length < 4) return Array.from(bytes, (byte, i) => `source[at + ${i}] !== ${byte}`);
-  const starts = Array.from({ length: length >> 2 }, (_, i) => i * 4);
-  // The last word overlaps the one before where the length is no multiple of four.
-  if (length % 4 !== 0) starts.push(length - 4);
-  return starts.map((start) => `view.getInt32(at + ${start}, true) !== ${bytes.readInt32LE(start)}`);
+  return (
+    wordStarts(bytes)?.map((start) => `view.getInt32(at + ${start}, true) !== ${bytes.readInt32LE(start)}`) ??
+    Array.from(bytes, (byte, i) => `source[at + ${i}] !== ${byte}`)
+  );
 }
 
 /** Whether objects with so many fields can have a reader. */

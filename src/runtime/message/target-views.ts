@@ -1,7 +1,7 @@
 /** Messages go to few places in turns: the rings to the other contexts, the frames of a wire. */
 const keptViews = 8;
-/** What is larger is no ring and no frame, and is not kept alive for its view. */
-const keptViewBytes = 2 ** 22;
+/** What is larger is no ring and no frame, and is not kept alive for its view: neither where messages go, nor where they come from. */
+export const keptViewBytes = 2 ** 22;
 const noTarget = Buffer.alloc(0);
 
 const targets: Buffer[] = new Array(keptViews).fill(noTarget);
@@ -9,11 +9,12 @@ const views: DataView[] = targets.map(makeView);
 let last = 0;
 let oldest = 0;
 
-function makeView(target: Buffer): DataView {
-  return new DataView(target.buffer, target.byteOffset, target.length);
+/** A view of the same bytes, for reading or writing several at once. */
+export function makeView(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** A view of the same bytes, for writing several at once. It is of the last targets that it is kept, one for each. */
+/** As {@link makeView}; those of the last targets are kept. */
 export function viewOf(target: Buffer): DataView {
   if (targets[last] === target) return views[last]!;
   for (let i = 0; i < keptViews; i++) {

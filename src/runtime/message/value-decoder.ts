@@ -1,6 +1,7 @@
 import { HeddleError } from '../../errors.js';
 import type { CompanionReader } from './companions.js';
 import { canHaveShape, type FieldReader, ObjectShapes, type Shape } from './object-shapes.js';
+import { keptViewBytes, makeView } from './target-views.js';
 import {
   arrayBufferKind,
   dataViewKind,
@@ -16,10 +17,7 @@ import {
 const cachedStringBytes = 24;
 const cacheEntries = 2048;
 const cachedStringWords = cachedStringBytes / 4;
-/** The view of a source up to this length is kept for the next message, which often lies in the same one: a ring. */
-const keptViewBytes = 2 ** 22;
 const noSource = Buffer.alloc(0);
-const viewOf = (source: Buffer): DataView => new DataView(source.buffer, source.byteOffset, source.byteLength);
 /** Arrays up to this length are made at once; longer ones grow, so that a false length costs a peer its bytes. */
 const preallocatedLength = 256;
 
@@ -31,7 +29,7 @@ export class ValueDecoder implements FieldReader {
   /** @internal The bytes that are read. */
   source: Buffer = noSource;
   /** @internal The same bytes, for reading several at once. */
-  view: DataView = viewOf(noSource);
+  view: DataView = makeView(noSource);
   /** @internal Where the next token lies. */
   position = 0;
   /** @internal Where the value must end. */
@@ -77,8 +75,9 @@ export class ValueDecoder implements FieldReader {
     }
   }
 
+  /** The view is kept for the next message, which often lies in the same place: a ring. */
   #lookAt(source: Buffer): void {
-    this.view = viewOf(source);
+    this.view = makeView(source);
     this.#viewed = source;
   }
 
