@@ -1,5 +1,6 @@
 import { longestTimerMs } from '../../clock.js';
 import { isLoopAliveWithout, isProbingLoop } from './loop-liveness.js';
+import { threadWide } from './thread-wide.js';
 
 /** A node, as the watch over the process's exit sees it. */
 export interface ExitParticipant {
@@ -109,5 +110,8 @@ class ExitWatch {
   }
 }
 
-/** The one watch of this thread: nodes that hold the process apart from each other would each take the other's timer for work. */
-export const exitWatch = new ExitWatch();
+/**
+ * The one watch of this thread. Two would each take the other's timer for work, and the moment in which that has fired for
+ * the end, while the other's nodes are busy yet.
+ */
+export const exitWatch = threadWide('exit-watch.1', () => new ExitWatch());

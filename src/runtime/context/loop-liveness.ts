@@ -1,4 +1,5 @@
 import { MessagePort } from 'node:worker_threads';
+import { threadWide } from './thread-wide.js';
 
 /** Longer than a turn of the event loop takes, and short for who asks. */
 const patienceMs = 5;
@@ -9,11 +10,12 @@ export interface LoopHold {
   unref(): unknown;
 }
 
-let probes = 0;
+/** Probes that are under way in this thread. */
+const probes = threadWide('loop-probes.1', () => ({ count: 0 }));
 
 /** Whether 'beforeExit', as it is emitted now, may come from {@link isLoopAliveWithout} and not from the thread's end. */
 export function isProbingLoop(): boolean {
-  return probes > 0;
+  return probes.count > 0;
 }
 
 /**
@@ -29,7 +31,7 @@ export async function isLoopAliveWithout(holds: readonly LoopHold[]): Promise<bo
   await new Promise((resolve) => setImmediate(resolve));
   return new Promise((resolve) => {
     const settle = (alive: boolean) => {
-      probes--;
+      probes.count--;
       process.off('beforeExit', onEmpty);
       clearTimeout(patience);
       // In the event itself, so that the loop goes on.
@@ -37,7 +39,7 @@ export async function isLoopAliveWithout(holds: readonly LoopHold[]): Promise<bo
       resolve(alive);
     };
     const onEmpty = () => settle(false);
-    probes++;
+    probes.count++;
     // After those of others, who may ask whether this is a probe.
     process.on('beforeExit', onEmpty);
     const patience = setTimeout(settle, patienceMs, true);

@@ -143,6 +143,12 @@ test('two nodes do not hold each other', async (t) => {
   t.is(code, 0);
 });
 
+test('nodes of two copies of heddle do not hold each other, nor end before the other has nothing left to do', async (t) => {
+  const { code, lines } = await runToEnd(t, 'two-copies');
+  t.deepEqual(lines, ['busy stopped, questions left 0', 'idle stopped, questions left 0', 'exit 0']);
+  t.is(code, 0);
+});
+
 test('an uncaught error in the main thread ends the process with 1', async (t) => {
   const { code, lines, errors } = await runToEnd(t, 'throw');
   t.deepEqual(lines, ['exit 1']);
