@@ -16,6 +16,10 @@ import { type ConnectionOptions, changeLiveOptions } from './options.js';
 import type { RequestWaiter } from './pending-requests.js';
 import type { RegionOperationOptions, RemoteRegion } from './remote-region.js';
 
+// Constants of this module are folded into its machine code, those of another are not.
+const { oneWay } = RecordKind;
+const noneGiven = noOptions;
+
 /**
  * One context's share of a session: the two-way stream of messages between this context and a context of the peer.
  * There is one for each context and session.
@@ -62,15 +66,15 @@ export class Connection extends ConnectionBase {
    */
   send(payload: Payload, options: SendOptions = noOptions): boolean {
     const outbound = this.outbound;
-    if (outbound.straightPosts && (options === noOptions || isPlain(options))) {
+    if (outbound.straightPosts && (options === noneGiven || isPlain(options))) {
       if (payload instanceof Uint8Array) {
-        if (outbound.placeBytes(RecordKind.oneWay, 0, payload, options.more === true)) return true;
-      } else if (isValue(payload) && outbound.placeValue(RecordKind.oneWay, 0, payload, options.more === true)) {
+        if (outbound.placeBytes(oneWay, 0, payload, options.more === true)) return true;
+      } else if (isValue(payload) && outbound.placeValue(oneWay, 0, payload, options.more === true)) {
         return true;
       }
     }
     this.requireSendable();
-    return outbound.submit(RecordKind.oneWay, 0, 0, payload, options);
+    return outbound.submit(oneWay, 0, 0, payload, options);
   }
 
   /** Sends a one-way message and waits for its receipt: resolves with it, or rejects when the connection ends first. */

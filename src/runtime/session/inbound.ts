@@ -62,6 +62,16 @@ export interface CreditTarget {
 
 const kinds: readonly MessageKind[] = ['one-way', 'request', 'response'];
 
+// Constants of this module are folded into its machine code; those of another are loaded and checked at each use, which
+// for every message is worth saving.
+const { oneWay, request, response } = RecordKind;
+const { more: moreFlag, large: largeFlag, credits: creditsFlag } = MessageFlag;
+const fixedBytes = messageHeaderBytes;
+const flagsAt = flagsShift;
+const headerLengthAt = headerLengthShift;
+const lastSequenced = lastSequencedKind;
+const lastCredited = lastCreditedKind;
+
 /**
  * The receiving half of a connection: checks what each record claims, suppresses what was delivered before a reconnect,
  * and hands messages on in order. A record that breaks the protocol throws a coded error; the link is closed with it.
@@ -120,9 +130,9 @@ export class Inbound {
     const int32 = block.int32;
     const word = start >> 2;
     const kindWordValue = int32[word + 1];
-    const flags = (kindWordValue >> flagsShift) & 0xff;
+    const flags = (kindWordValue >> flagsAt) & 0xff;
     const held = this.#arrivals.length;
-    if (kind <= lastSequencedKind) {
+    if (kind <= lastSequenced) {
       const ahead = (int32[word + 3] - this.expectedSerial - held) | 0;
       if (ahead !== 0 || this.#assembly !== undefined) {
         if (ahead < 0 && this.#assembly === undefined) {
@@ -137,22 +147,22 @@ export class Inbound {
         );
       }
       // A large message counts as received when all its data is there, and so does what came behind it.
-      if (held === 0 && ((flags & MessageFlag.large) === 0 || link.sharesMemory)) this.#advance();
+      if (held === 0 && ((flags & largeFlag) === 0 || link.sharesMemory)) this.#advance();
     }
-    let headerStart = start + messageHeaderBytes;
-    if ((flags & MessageFlag.credits) !== 0) {
+    let headerStart = start + fixedBytes;
+    if ((flags & creditsFlag) !== 0) {
       if (length < messageHeaderBytes + creditExtensionBytes) throw tooShort(kind, length);
       this.#takeCredits(int32, word);
       headerStart += creditExtensionBytes;
     }
-    if (kind <= lastCreditedKind) {
-      const headerLength = kindWordValue >>> headerLengthShift;
+    if (kind <= lastCredited) {
+      const headerLength = kindWordValue >>> headerLengthAt;
       const dataStart = headerLength === 0 ? headerStart : headerStart + paddedHeaderBytes(headerLength);
       const dataLength = start + length - dataStart;
       if (dataLength < 0) throw tooShort(kind, length);
       const message = this.#flyweight;
-      message.kind = kinds[kind - RecordKind.oneWay];
-      message.more = (flags & MessageFlag.more) !== 0;
+      message.kind = kinds[kind - oneWay];
+      message.more = (flags & moreFlag) !== 0;
       message.serial = int32[word + 3];
       message.reference = int32[word + 4];
       message.flags = flags;
@@ -162,9 +172,9 @@ export class Inbound {
       message.dataStart = dataStart;
       message.length = dataLength;
       message.chargedBytes = dataLength + headerLength;
-      if (!message.isFresh) message.refresh();
+      if (message.isFresh === false) message.refresh();
       const sentAt = int32[word + 5];
-      if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength, sentAt)) return;
+      if ((flags & largeFlag) !== 0 && !this.#takeLarge(link, message, block, dataLength, sentAt)) return;
       if (held > 0) {
         this.#hold(message);
         this.#arrivals.push({ message, sentAt, isComplete: true, kind, flags: 0, headerField: 0, reference: 0 });
@@ -215,13 +225,13 @@ export class Inbound {
 
   #deliver(kind: number, message: Message): void {
     const ledger = this.ledger;
-    const counters = kind === RecordKind.response ? ledger.responses : ledger.posts;
+    const counters = kind === response ? ledger.responses : ledger.posts;
     // What was gathered from fragments was admitted, and is held, since its first record.
-    if (!message.isHeld && !ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
-    this.#host.statistics.recordReceived(kind - RecordKind.oneWay, message.chargedBytes);
+    if (message.isHeld === false && !ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
+    this.#host.statistics.recordReceived(kind - oneWay, message.chargedBytes);
     const owner = this.#owner;
-    if (kind === RecordKind.oneWay) owner.service.onOneWay(message);
-    else if (kind === RecordKind.request) owner.service.onRequest(message);
+    if (kind === oneWay) owner.service.onOneWay(message);
+    else if (kind === request) owner.service.onRequest(message);
     else owner.requester.onResponse(message);
   }
 

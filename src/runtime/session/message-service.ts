@@ -89,7 +89,7 @@ export class MessageService implements MessageOwner, GateTarget {
 
   /** A one-way message has arrived. */
   onOneWay(message: Message): void {
-    if (this.gate.isShut) this.gate.hold(message);
+    if (this.gate.isShut === true) this.gate.hold(message);
     else this.#serveOneWay(message);
   }
 
@@ -106,7 +106,7 @@ export class MessageService implements MessageOwner, GateTarget {
       return;
     }
     if (message.wantsReceipt) this.#sendReceipt(message);
-    if (message.isFresh) {
+    if (message.isFresh === true) {
       // The hot path: nothing was done with the message but reading it.
       const { ledger } = this.#inbound;
       if (ledger.release(ledger.posts, message.chargedBytes)) this.#outbound.announceCredits();

@@ -21,6 +21,17 @@ import type { SessionHost, Wire } from './session-host.js';
 /** One message of this many has its way timed: the clock costs more than a small message. */
 const timedEvery = 64;
 const timedMask = timedEvery - 1;
+
+// Constants of this module are folded into its machine code; those of another are loaded and checked at each use, which
+// for every message is worth saving.
+const fixedBytes = messageHeaderBytes;
+const flagsAt = flagsShift;
+const { oneWay, response } = RecordKind;
+const { more: moreFlag, encoded: encodedFlag } = MessageFlag;
+const shortestLongBytes = longUnalignedBytes;
+const { set } = Uint8Array.prototype;
+const encoder = encoding;
+
 /** What a record costs beside its data and header at the most. */
 export const recordOverheadBytes = messageHeaderBytes + creditExtensionBytes;
 
@@ -93,12 +104,12 @@ export class RecordPlacer {
    * The hot path: no allocation, no closure, no call into native code but the copy itself.
    */
   placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
-    requireNotEncoding();
+    if (encoder.isOn === true) requireNotEncoding();
     const length = data.length;
-    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    const credits = kind === response ? this.credits.responses : this.credits.posts;
     if (length > this.inlineLimitBytes || credits.messages <= 0 || credits.bytes < length) return false;
     const writer = this.writer;
-    const start = writer.claim(messageHeaderBytes + length);
+    const start = writer.claim(fixedBytes + length);
     if (start < 0) return false;
     credits.messages--;
     credits.bytes -= length;
@@ -107,31 +118,33 @@ export class RecordPlacer {
     const block = writer.block;
     const int32 = block.int32;
     const word = start >> 2;
-    int32[word] = messageHeaderBytes + length;
-    int32[word + 1] = more ? kind | (MessageFlag.more << flagsShift) : kind;
+    int32[word] = fixedBytes + length;
+    int32[word + 1] = kind | (more === true ? moreFlag << flagsAt : 0);
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference;
-    int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() : 0;
-    if (length < longUnalignedBytes) block.bytes.set(data, start + messageHeaderBytes);
-    else copyIntoBlock(block, start + messageHeaderBytes, data);
-    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
-    if (more) this.host.wires.batch(this.wire);
+    // With `| 0` it stays an integer on both ways here.
+    int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
+    // Called so since the method of a Buffer is looked for anew each time.
+    if (length < shortestLongBytes) set.call(block.bytes, data, start + fixedBytes);
+    else copyIntoBlock(block, start + fixedBytes, data);
+    this.host.statistics.recordSent(kind - oneWay, length);
+    if (more === true) this.host.wires.batch(this.wire);
     else this.publish();
     return true;
   }
 
   /** The straight way for a value: encoded in place. False when it must take the other way. */
   placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
-    requireNotEncoding();
-    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    if (encoder.isOn === true) requireNotEncoding();
+    const credits = kind === response ? this.credits.responses : this.credits.posts;
     const room = Math.min(this.inlineLimitBytes, 2 * this.encodedBytes + 64);
     if (credits.messages <= 0 || credits.bytes < room) return false;
     const writer = this.writer;
-    const start = writer.claim(messageHeaderBytes + room);
+    const start = writer.claim(fixedBytes + room);
     if (start < 0) return false;
     const { block, end: windowEnd } = writer;
-    const dataStart = start + messageHeaderBytes;
+    const dataStart = start + fixedBytes;
     // Not claimed until it is complete: what the encoder calls may publish what was placed before, or end the link.
     writer.cursor = start;
     encoding.isOn = true;
@@ -148,7 +161,7 @@ export class RecordPlacer {
       return false;
     }
     const length = end - dataStart;
-    writer.trim(start, messageHeaderBytes + length);
+    writer.trim(start, fixedBytes + length);
     this.encodedBytes = length;
     credits.messages--;
     credits.bytes -= length;
@@ -156,15 +169,15 @@ export class RecordPlacer {
     this.nextSerial = (serial + 1) | 0;
     const int32 = block.int32;
     const word = start >> 2;
-    const flags = more ? MessageFlag.encoded | MessageFlag.more : MessageFlag.encoded;
-    int32[word] = messageHeaderBytes + length;
-    int32[word + 1] = kind | (flags << flagsShift);
+    const flags = more === true ? encodedFlag | moreFlag : encodedFlag;
+    int32[word] = fixedBytes + length;
+    int32[word + 1] = kind | (flags << flagsAt);
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference;
-    int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() : 0;
-    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
-    if (more) this.host.wires.batch(this.wire);
+    int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
+    this.host.statistics.recordSent(kind - oneWay, length);
+    if (more === true) this.host.wires.batch(this.wire);
     else this.publish();
     if (encoding.hasWaiting) endEncoding();
     return true;

@@ -21,6 +21,12 @@ import type { SessionLayer } from './session-layer.js';
 import { readSetupBody, required, type SetupBody } from './setup-body.js';
 import type { SharedWire, Wires } from './wires.js';
 
+// Constants of this module are folded into its machine code, those of another are not: used for every record.
+const fixedBytes = messageHeaderBytes;
+const kindAt = kindWord;
+const connectionAt = connectionWord;
+const lastOfConnection = lastConnectionKind;
+
 /**
  * Finds out for whom a record is: for a connection, by its id; for a server or a client session, when it is about setting
  * up; or for nobody any more. A record that breaks the protocol closes the link that it came by.
@@ -39,17 +45,17 @@ export class RecordRouter implements RecordReceiver {
   onRecord(link: Link, block: MemoryBlock, start: number, length: number): void {
     let connection: Connection | undefined;
     try {
-      if (length < messageHeaderBytes) {
+      if (length < fixedBytes) {
         throw new HeddleError('ERR_HEDDLE_MALFORMED', `a record of length=${length} is shorter than its fixed part`);
       }
       const int32 = block.int32;
       const word = start >> 2;
-      const kind = int32[word + kindWord] & 0xff;
-      if (kind > lastConnectionKind) {
+      const kind = int32[word + kindAt] & 0xff;
+      if (kind > lastOfConnection) {
         this.#onSetupRecord(link, kind, block, start, length);
         return;
       }
-      connection = this.#connections.get(int32[word + connectionWord]);
+      connection = this.#connections.get(int32[word + connectionAt]);
       if (connection === undefined || connection.link !== link) {
         this.#onStrayRecord(link, kind, block, start, length, int32[word + connectionWord]);
         return;

@@ -13,6 +13,10 @@ import {
   wantsRoomIndex,
 } from './ring-layout.js';
 
+// Constants of this module are folded into its machine code, those of another are not: used for every record.
+const shortestBytes = recordHeaderBytes;
+const firstUpperType = firstUpperRecordType;
+
 /** Takes what a consumer finds in its ring. May call {@link RingConsumer.stop} at any time. */
 export interface RingConsumerOwner {
   /** A record of an upper layer. Its bytes may be overwritten as soon as the call returns. */
@@ -82,11 +86,7 @@ export class RingConsumer {
         const offset = head & offsetMask;
         const lengthBytes = int32[offset >> 2]!;
         // Against what was published first: a length that fits there cannot overflow when it is rounded up.
-        if (
-          lengthBytes < recordHeaderBytes ||
-          lengthBytes > ((tail - head) | 0) ||
-          lengthBytes > capacityBytes - offset
-        ) {
+        if (lengthBytes < shortestBytes || lengthBytes > ((tail - head) | 0) || lengthBytes > capacityBytes - offset) {
           this.#malformed(
             `a record's length is impossible: lengthBytes=${lengthBytes} offset=${offset} ` +
               `publishedBytes=${(tail - head) | 0} capacityBytes=${capacityBytes}`,
@@ -95,7 +95,7 @@ export class RingConsumer {
         }
         const type = int32[(offset >> 2) + 1]! & 0xff;
         head = (head + ((lengthBytes + 7) & ~7)) | 0;
-        if (type >= firstUpperRecordType) {
+        if (type >= firstUpperType) {
           records += 1;
           owner.onRingRecord(block, offset, lengthBytes);
           if (this.stopped) break;
