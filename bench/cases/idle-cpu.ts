@@ -11,5 +11,5 @@ export const idleCpu: Benchmark = {
   ours: oursSide('idle-cpu'),
   peers: [{ side: idleWorkers('4 idle workers'), goal: { kind: 'difference', target: 1, aim: 0.2 } }],
   runMs: { full: 10_000, quick: 2000 },
-  rounds: { full: 3, quick: 3 },
+  rounds: { full: 3, quick: 2 },
 };

@@ -9,7 +9,7 @@ const kib = 1024;
 const small: WebLoad = { fileBytes: kib, connections: 32, result: 'requests/s' };
 const large: WebLoad = { fileBytes: kib * kib, connections: 16, result: 'bytes/s' };
 const runMs = { full: 2000, quick: 1000 };
-const rounds = { full: 7, quick: 3 };
+const rounds = { full: 7, quick: 2 };
 
 function ours(load: WebLoad, name = 'heddle web-cache', hitsBy: 'arrival' | 'own-queue' | 'thread' = 'arrival'): Side {
   const module = new URL('../../ours/web-cache.js', import.meta.url);

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { benchmarks } from '../../../bench/cases/index.js';
+import { planFor } from '../../../bench/harness/run.js';
 
 test('each benchmark has an id of its own and at least one peer', (t) => {
   t.is(new Set(benchmarks.map(({ id }) => id)).size, benchmarks.length);
@@ -18,4 +19,13 @@ test('an aim asks for more than its target', (t) => {
 
 test('a benchmark names each peer once', (t) => {
   for (const { id, peers } of benchmarks) t.is(new Set(peers.map(({ side }) => side.name)).size, peers.length, id);
+});
+
+test('the runs of a quick benchmark leave six of its twenty seconds for starting and ending its sides', (t) => {
+  for (const benchmark of benchmarks) {
+    const { runMs, rounds } = planFor(benchmark, true);
+    const sides = [benchmark.ours, ...benchmark.peers.filter((peer) => !peer.isOnlyInFull).map(({ side }) => side)];
+    const warmUps = sides.filter(({ isNewEachRun }) => isNewEachRun !== true).length;
+    t.true((sides.length * rounds + warmUps) * runMs <= 14_000, benchmark.id);
+  }
 });
