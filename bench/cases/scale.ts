@@ -56,7 +56,7 @@ export const scale: readonly Benchmark[] = [
     unit: 'µs',
     things: 'actors',
     most: { full: 1_000_000, quick: 100_000 },
-    fewer: [1000, 10_000],
+    fewer: [1000, 10_000, 100_000],
   }),
   benchmarkOf({
     quantity: 'actor-memory',
