@@ -82,10 +82,7 @@ export class Caller {
         this.#host.deadLetters.add('mailbox-full', cell.ref, text, payload);
         return;
       }
-      if (
-        cell.isGone ||
-        (whenFull !== 'backpressure' && cell.inbox.mailbox.size >= capacity && whenFull !== 'drop-oldest')
-      ) {
+      if (cell.isGone || (whenFull !== 'backpressure' && cell.inbox.size >= capacity && whenFull !== 'drop-oldest')) {
         lane.onTaken();
       }
       deliver(cell, text, envelope, lane, whenFull === 'backpressure' ? Infinity : capacity);

@@ -132,13 +132,13 @@ export class Cell extends Child {
     }
     if (!inbox.accept(name, payload, origin, limit)) return false;
     if (!this.isScheduled && this.status === 'running') this.host.schedule(this);
-    return inbox.mailbox.size < inbox.highWater;
+    return inbox.size < inbox.highWater;
   }
 
   /** Puts a signal behind what waits, whatever the capacity. */
   signal(name: symbol, payload?: unknown): void {
     if (this.isGone) return;
-    this.inbox.mailbox.push(name, payload, undefined);
+    this.inbox.push(name, payload, undefined);
     this.schedule();
   }
 

@@ -22,9 +22,11 @@ function carryDelivery(mailbox: Mailbox): void {
   if (carrier !== undefined) mailbox.carryWithLast(carrier);
 }
 
-/** What waits for one actor: its mailbox with its bounds, the urgent messages ahead of it, and the stash. */
-export class Inbox {
-  readonly mailbox = new Mailbox();
+/**
+ * What waits for one actor: a mailbox with bounds, the urgent messages ahead of it, and the stash. It is its mailbox, and does
+ * not have one, since an object more for each actor is memory, and work for the collector.
+ */
+export class Inbox extends Mailbox {
   readonly settings: MailboxSettings;
   /** From so many waiting messages on the senders are told to slow down. */
   readonly highWater: number;
@@ -39,6 +41,7 @@ export class Inbox {
   readonly #ref: Ref;
 
   constructor(host: ActorHost, ref: Ref, settings: MailboxSettings) {
+    super();
     this.#host = host;
     this.#ref = ref;
     this.settings = settings;
@@ -47,7 +50,7 @@ export class Inbox {
 
   /** Messages that wait to be handled now. */
   get runnable(): number {
-    return this.#urgent === undefined ? this.mailbox.size : this.mailbox.size + this.#urgent.size;
+    return this.#urgent === undefined ? this.size : this.size + this.#urgent.size;
   }
 
   /** Messages that wait, stashed ones too. */
@@ -57,7 +60,6 @@ export class Inbox {
 
   /** Takes a message in, unless `limit` or more wait and the policy is against it. */
   accept(name: string, payload: unknown, origin: Origin | undefined, limit: number): boolean {
-    const mailbox = this.mailbox;
     const { urgent } = this.settings;
     if (urgent?.has(name) === true) {
       this.#urgent ??= new Mailbox();
@@ -66,12 +68,12 @@ export class Inbox {
       if (propagation.isOn) carryDelivery(this.#urgent);
       return true;
     }
-    if (mailbox.size >= limit) {
+    if (this.size >= limit) {
       if (this.settings.whenFull !== 'drop-oldest') return this.#overflow(name, payload, origin);
       this.#dropOldest();
     }
-    mailbox.push(name, payload, origin);
-    if (propagation.isOn) carryDelivery(mailbox);
+    this.push(name, payload, origin);
+    if (propagation.isOn) carryDelivery(this);
     return true;
   }
 
@@ -79,12 +81,12 @@ export class Inbox {
   take(): Mailbox | undefined {
     const urgent = this.#urgent;
     if (urgent?.shift() === true) return urgent;
-    return this.mailbox.shift() ? this.mailbox : undefined;
+    return this.shift() ? this : undefined;
   }
 
   /** Lets go of the message that was taken last. */
   forgetTaken(): void {
-    this.mailbox.forget();
+    this.forget();
     this.#urgent?.forget();
   }
 
@@ -102,11 +104,10 @@ export class Inbox {
 
   #dropOldest(): void {
     this.#countOverflow();
-    const mailbox = this.mailbox;
-    mailbox.shift();
-    const { name, payload, origin } = mailbox;
+    this.shift();
+    const { name, payload, origin } = this;
     // Signals are never lost: one that is oldest takes the place of the newest.
-    if (typeof name === 'symbol') mailbox.push(name, payload, undefined);
+    if (typeof name === 'symbol') this.push(name, payload, undefined);
     else {
       origin?.onTaken();
       this.refuse(name, payload, origin, 'mailbox-full');
@@ -114,7 +115,7 @@ export class Inbox {
   }
 
   #fullError(): HeddleError {
-    return mailboxFull(String(this.#ref), this.mailbox.size, this.settings.capacity);
+    return mailboxFull(String(this.#ref), this.size, this.settings.capacity);
   }
 
   /** Says of a message that it will not be handled: to who asks, or as a dead letter. */
@@ -177,13 +178,13 @@ export class Inbox {
     this.#stash = undefined;
     for (let i = stash.length - 1; i >= 0; i--) {
       const { name, payload, origin, carrier } = stash[i]!;
-      this.mailbox.unshift(name, payload, origin, carrier);
+      this.unshift(name, payload, origin, carrier);
     }
   }
 
   /** Resolves when the mailbox has room again. */
   ready(): Promise<void> {
-    if (this.mailbox.size < this.highWater) return Promise.resolve();
+    if (this.size < this.highWater) return Promise.resolve();
     return new Promise((resolve) => {
       this.#readyWaiters ??= [];
       this.#readyWaiters.push(resolve);
@@ -192,7 +193,7 @@ export class Inbox {
 
   /** Messages have been taken: tells those who wait for room. */
   announceRoom(): void {
-    if (this.#readyWaiters !== undefined && this.mailbox.size <= this.highWater >> 1) this.resolveReady();
+    if (this.#readyWaiters !== undefined && this.size <= this.highWater >> 1) this.resolveReady();
   }
 
   resolveReady(): void {

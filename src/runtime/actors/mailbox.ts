@@ -24,14 +24,14 @@ export interface Origin {
 
 /** Slots of one message. */
 const stride = 3;
-/** Few: most actors of a large number have one message waiting, or none. */
 const firstEntries = 2;
 const shrinkAboveEntries = 1024;
 const noSlots: unknown[] = [];
 
 /**
- * A queue of messages: a circle of slots in one array, three for each message (name, payload, origin), which grows with what
- * waits; what travels with messages has a circle of its own, where there is any. Nothing is allocated per message.
+ * A queue of messages. One that comes when none waits has a place of its own: most actors of a large number never have more.
+ * Behind it lies a circle of slots in one array, three for each message (name, payload, origin), which grows with what waits; what
+ * travels with messages has a circle of its own, where there is any. Nothing is allocated per message.
  */
 export class Mailbox {
   /** Messages that wait. */
@@ -41,30 +41,32 @@ export class Mailbox {
   payload: unknown = undefined;
   origin: Origin | undefined = undefined;
   carrier: Carrier | undefined = undefined;
-  /** By entry; undefined until a message comes with something that travels. */
+  /** The oldest message, unless that is in the circle: then there is no such name. */
+  #firstName: EntryName | undefined = undefined;
+  #firstPayload: unknown = undefined;
+  #firstOrigin: Origin | undefined = undefined;
+  /** By entry of the circle; undefined until a message comes with something that travels. */
   #carriers: (Carrier | undefined)[] | undefined;
   #slots: unknown[] = noSlots;
   #head = 0;
   #mask = -1;
 
   push(name: EntryName, payload: unknown, origin: Origin | undefined): void {
-    if (this.size > this.#mask) this.#grow();
-    const slot = ((this.#head + this.size) & this.#mask) * stride;
-    const slots = this.#slots;
-    slots[slot] = name;
-    slots[slot + 1] = payload;
-    slots[slot + 2] = origin;
-    this.size++;
+    if (this.size++ === 0) {
+      this.#firstName = name;
+      this.#firstPayload = payload;
+      this.#firstOrigin = origin;
+      return;
+    }
+    const entry = this.#firstName === undefined ? this.size - 1 : this.size - 2;
+    if (entry > this.#mask) this.#grow();
+    this.#fill((this.#head + entry) & this.#mask, name, payload, origin);
   }
 
   /** Notes what travels with the message that was pushed last. */
   carryWithLast(carrier: Carrier): void {
+    this.#moveFirst();
     this.#carry((this.#head + this.size - 1) & this.#mask, carrier);
-  }
-
-  #carry(entry: number, carrier: Carrier): void {
-    this.#carriers ??= new Array<Carrier | undefined>(this.#mask + 1).fill(undefined);
-    this.#carriers[entry] = carrier;
   }
 
   /** Lets go of what {@link shift} took out last: an idle actor keeps no payload alive. */
@@ -76,19 +78,24 @@ export class Mailbox {
 
   /** Puts a message before all others. */
   unshift(name: EntryName, payload: unknown, origin: Origin | undefined, carrier?: Carrier): void {
-    if (this.size > this.#mask) this.#grow();
-    this.#head = (this.#head - 1) & this.#mask;
-    this.size++;
-    const slot = this.#head * stride;
-    this.#slots[slot] = name;
-    this.#slots[slot + 1] = payload;
-    this.#slots[slot + 2] = origin;
+    this.#moveFirst();
+    this.#unshiftIntoCircle(this.size++, name, payload, origin);
     if (carrier !== undefined) this.#carry(this.#head, carrier);
   }
 
   /** Takes the oldest message out, into `name`, `payload`, `origin` and `carrier`. False when there is none. */
   shift(): boolean {
     if (this.size === 0) return false;
+    this.size--;
+    const carriers = this.#carriers;
+    if (this.#firstName !== undefined) {
+      this.name = this.#firstName;
+      this.payload = this.#firstPayload;
+      this.origin = this.#firstOrigin;
+      this.#forgetFirst();
+      if (carriers !== undefined) this.carrier = undefined;
+      return true;
+    }
     const slots = this.#slots;
     const slot = this.#head * stride;
     this.name = slots[slot] as EntryName;
@@ -96,13 +103,12 @@ export class Mailbox {
     this.origin = slots[slot + 2] as Origin | undefined;
     slots[slot + 1] = undefined;
     slots[slot + 2] = undefined;
-    const carriers = this.#carriers;
     if (carriers !== undefined) {
       this.carrier = carriers[this.#head];
       carriers[this.#head] = undefined;
     }
     this.#head = (this.#head + 1) & this.#mask;
-    if (--this.size === 0 && this.#mask >= shrinkAboveEntries) {
+    if (this.size === 0 && this.#mask >= shrinkAboveEntries) {
       this.#slots = noSlots;
       // Still there: what was taken out last had something with it, perhaps, and what comes next may have nothing.
       if (this.#carriers !== undefined) this.#carriers = [];
@@ -112,9 +118,41 @@ export class Mailbox {
     return true;
   }
 
+  #fill(entry: number, name: EntryName, payload: unknown, origin: Origin | undefined): void {
+    const slots = this.#slots;
+    const slot = entry * stride;
+    slots[slot] = name;
+    slots[slot + 1] = payload;
+    slots[slot + 2] = origin;
+  }
+
+  #carry(entry: number, carrier: Carrier): void {
+    this.#carriers ??= new Array<Carrier | undefined>(this.#mask + 1).fill(undefined);
+    this.#carriers[entry] = carrier;
+  }
+
+  #forgetFirst(): void {
+    this.#firstName = undefined;
+    this.#firstPayload = undefined;
+    this.#firstOrigin = undefined;
+  }
+
+  /** Puts the message that has a place of its own, if there is one, into the circle. */
+  #moveFirst(): void {
+    if (this.#firstName === undefined) return;
+    this.#unshiftIntoCircle(this.size - 1, this.#firstName, this.#firstPayload, this.#firstOrigin);
+    this.#forgetFirst();
+  }
+
+  /** `entries`: how many are in the circle. */
+  #unshiftIntoCircle(entries: number, name: EntryName, payload: unknown, origin: Origin | undefined): void {
+    if (entries > this.#mask) this.#grow();
+    this.#head = (this.#head - 1) & this.#mask;
+    this.#fill(this.#head, name, payload, origin);
+  }
+
   #grow(): void {
     if (this.#mask < 0) {
-      // A literal: many an actor never needs more.
       this.#slots = [undefined, undefined, undefined, undefined, undefined, undefined];
       this.#mask = firstEntries - 1;
       if (this.#carriers !== undefined) this.#carriers = [undefined, undefined];

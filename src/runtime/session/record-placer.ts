@@ -122,7 +122,7 @@ export class RecordPlacer {
     int32[word + 1] = kind | (more === true ? moreFlag << flagsAt : 0);
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
-    int32[word + 4] = reference;
+    int32[word + 4] = reference | 0;
     // With `| 0` it stays an integer on both ways here.
     int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
     // Called so since the method of a Buffer is looked for anew each time.
@@ -174,7 +174,7 @@ export class RecordPlacer {
     int32[word + 1] = kind | (flags << flagsAt);
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
-    int32[word + 4] = reference;
+    int32[word + 4] = reference | 0;
     int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
     this.host.statistics.recordSent(kind - oneWay, length);
     if (more === true) this.host.wires.batch(this.wire);

@@ -111,7 +111,7 @@ export class MachineRunner {
     if (snapshot.status !== 'done' || this.#isStopping) return;
     this.#isStopping = true;
     // Before all that waits, and behind the event at hand, whose sender has an answer coming.
-    this.#cell.inbox.mailbox.unshift(signals.stop, undefined, undefined);
+    this.#cell.inbox.unshift(signals.stop, undefined, undefined);
     this.#cell.schedule();
   }
 
