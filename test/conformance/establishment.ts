@@ -73,7 +73,7 @@ export function registerEstablishment(transport: TestedTransport): void {
   });
 
   row(transport, 'Behaviour 1 establishment: connecting to nowhere is refused', async (t, bench) => {
-    const uri = await transport.nowhere();
+    const uri = transport.nowhere();
     const { log, handlers } = recorder();
     const session = bench.context.open(uri, handlers);
     const queued = session.connection.request('to nobody');
@@ -284,7 +284,7 @@ export function registerEstablishment(transport: TestedTransport): void {
     transport,
     'Behaviour 1 accept with portals: who joins a session that is never established is refused',
     async (t, bench) => {
-      const session = bench.context.open(await transport.nowhere());
+      const session = bench.context.open(transport.nowhere());
       const ticket = session.ticket();
       await t.throwsAsync(session.connection.online);
       const joiner = await bench.threadPeer();
@@ -307,7 +307,7 @@ export function registerEstablishment(transport: TestedTransport): void {
         state[terms.portal] = server;
         return server.uri;
       });
-    const second = await middle.run(redirect, { portal: transport.portal(), to: [await transport.nowhere(), last] });
+    const second = await middle.run(redirect, { portal: transport.portal(), to: [transport.nowhere(), last] });
     const first = await bench.context.listen(transport.portal(), { onSession: (request) => request.redirect(second) });
     const { connection, log } = await bench.connect(first.uri);
     t.is((await connection.request('found')).value, 'found');
@@ -324,7 +324,7 @@ export function registerEstablishment(transport: TestedTransport): void {
   });
 
   row(transport, 'Behaviour 1 redirect: to services that are all dead is refused', async (t, bench) => {
-    const services = [await transport.nowhere(), await transport.nowhere()];
+    const services = [transport.nowhere(), transport.nowhere()];
     const server = await bench.context.listen(transport.portal(), {
       onSession: (request) => request.redirect(...services),
     });
