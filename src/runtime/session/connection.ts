@@ -1,24 +1,18 @@
 import type { WireDescription } from '../../transports/transport.js';
 import type { RegionHandle } from '../memory/region-handle.js';
 import type { Message } from '../message/message.js';
-import { type CancelAnswer, RecordKind } from '../message/message-layout.js';
-import {
-  isPlain,
-  isValue,
-  noOptions,
-  type Payload,
-  type Receipt,
-  type RequestOptions,
-  type SendOptions,
-} from '../message/payload.js';
+import type { CancelAnswer } from '../message/message-layout.js';
+import * as layout from '../message/message-layout.js';
+import type { Payload, Receipt, RequestOptions, SendOptions } from '../message/payload.js';
+import * as payloads from '../message/payload.js';
 import { ConnectionBase } from './connection-base.js';
 import { type ConnectionOptions, changeLiveOptions } from './options.js';
 import type { RequestWaiter } from './pending-requests.js';
 import type { RegionOperationOptions, RemoteRegion } from './remote-region.js';
 
-// Constants of this module are folded into its machine code, those of another are not.
-const { oneWay } = RecordKind;
-const noneGiven = noOptions;
+// See record-placer.ts.
+const { RecordKind } = layout;
+const { isPlain, isValue, noOptions } = payloads;
 
 /**
  * One context's share of a session: the two-way stream of messages between this context and a context of the peer.
@@ -66,15 +60,15 @@ export class Connection extends ConnectionBase {
    */
   send(payload: Payload, options: SendOptions = noOptions): boolean {
     const outbound = this.outbound;
-    if (outbound.straightPosts && (options === noneGiven || isPlain(options))) {
+    if (outbound.straightPosts && (options === noOptions || isPlain(options))) {
       if (payload instanceof Uint8Array) {
-        if (outbound.placeBytes(oneWay, 0, payload, options.more === true)) return true;
-      } else if (isValue(payload) && outbound.placeValue(oneWay, 0, payload, options.more === true)) {
+        if (outbound.placeBytes(RecordKind.oneWay, 0, payload, options.more === true)) return true;
+      } else if (isValue(payload) && outbound.placeValue(RecordKind.oneWay, 0, payload, options.more === true)) {
         return true;
       }
     }
     this.requireSendable();
-    return outbound.submit(oneWay, 0, 0, payload, options);
+    return outbound.submit(RecordKind.oneWay, 0, 0, payload, options);
   }
 
   /** Sends a one-way message and waits for its receipt: resolves with it, or rejects when the connection ends first. */

@@ -4,21 +4,7 @@ import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import { Message, type MessageKind, type MessageOwner } from '../message/message.js';
-import {
-  creditExtensionBytes,
-  creditWord,
-  descriptorBytes,
-  descriptorOfTransfer,
-  descriptorOfUsersBuffer,
-  flagsShift,
-  headerLengthShift,
-  lastCreditedKind,
-  lastSequencedKind,
-  MessageFlag,
-  messageHeaderBytes,
-  paddedHeaderBytes,
-  RecordKind,
-} from '../message/message-layout.js';
+import * as layout from '../message/message-layout.js';
 import { Arrivals } from './arrivals.js';
 import { Assembly } from './assembly.js';
 import { type ControlOwner, receiveControl, unknownKind } from './control-records.js';
@@ -60,17 +46,24 @@ export interface CreditTarget {
   announceCredits(): void;
 }
 
-const kinds: readonly MessageKind[] = ['one-way', 'request', 'response'];
+// See record-placer.ts, for comparisons with `false`, too.
+const {
+  creditExtensionBytes,
+  creditWord,
+  descriptorBytes,
+  descriptorOfTransfer,
+  descriptorOfUsersBuffer,
+  flagsShift,
+  headerLengthShift,
+  lastCreditedKind,
+  lastSequencedKind,
+  MessageFlag,
+  messageHeaderBytes,
+  paddedHeaderBytes,
+  RecordKind,
+} = layout;
 
-// Constants of this module are folded into its machine code; those of another are loaded and checked at each use, which
-// for every message is worth saving.
-const { oneWay, request, response } = RecordKind;
-const { more: moreFlag, large: largeFlag, credits: creditsFlag } = MessageFlag;
-const fixedBytes = messageHeaderBytes;
-const flagsAt = flagsShift;
-const headerLengthAt = headerLengthShift;
-const lastSequenced = lastSequencedKind;
-const lastCredited = lastCreditedKind;
+const kinds: readonly MessageKind[] = ['one-way', 'request', 'response'];
 
 /**
  * The receiving half of a connection: checks what each record claims, suppresses what was delivered before a reconnect,
@@ -130,9 +123,9 @@ export class Inbound {
     const int32 = block.int32;
     const word = start >> 2;
     const kindWordValue = int32[word + 1];
-    const flags = (kindWordValue >> flagsAt) & 0xff;
+    const flags = (kindWordValue >> flagsShift) & 0xff;
     const held = this.#arrivals.length;
-    if (kind <= lastSequenced) {
+    if (kind <= lastSequencedKind) {
       const ahead = (int32[word + 3] - this.expectedSerial - held) | 0;
       if (ahead !== 0 || this.#assembly !== undefined) {
         if (ahead < 0 && this.#assembly === undefined) {
@@ -147,22 +140,22 @@ export class Inbound {
         );
       }
       // A large message counts as received when all its data is there, and so does what came behind it.
-      if (held === 0 && ((flags & largeFlag) === 0 || link.sharesMemory)) this.#advance();
+      if (held === 0 && ((flags & MessageFlag.large) === 0 || link.sharesMemory)) this.#advance();
     }
-    let headerStart = start + fixedBytes;
-    if ((flags & creditsFlag) !== 0) {
+    let headerStart = start + messageHeaderBytes;
+    if ((flags & MessageFlag.credits) !== 0) {
       if (length < messageHeaderBytes + creditExtensionBytes) throw tooShort(kind, length);
       this.#takeCredits(int32, word);
       headerStart += creditExtensionBytes;
     }
-    if (kind <= lastCredited) {
-      const headerLength = kindWordValue >>> headerLengthAt;
+    if (kind <= lastCreditedKind) {
+      const headerLength = kindWordValue >>> headerLengthShift;
       const dataStart = headerLength === 0 ? headerStart : headerStart + paddedHeaderBytes(headerLength);
       const dataLength = start + length - dataStart;
       if (dataLength < 0) throw tooShort(kind, length);
       const message = this.#flyweight;
-      message.kind = kinds[kind - oneWay];
-      message.more = (flags & moreFlag) !== 0;
+      message.kind = kinds[kind - RecordKind.oneWay];
+      message.more = (flags & MessageFlag.more) !== 0;
       message.serial = int32[word + 3];
       message.reference = int32[word + 4];
       message.flags = flags;
@@ -174,7 +167,7 @@ export class Inbound {
       message.chargedBytes = dataLength + headerLength;
       if (message.isFresh === false) message.refresh();
       const sentAt = int32[word + 5];
-      if ((flags & largeFlag) !== 0 && !this.#takeLarge(link, message, block, dataLength, sentAt)) return;
+      if ((flags & MessageFlag.large) !== 0 && !this.#takeLarge(link, message, block, dataLength, sentAt)) return;
       if (held > 0) {
         this.#hold(message);
         this.#arrivals.push({ message, sentAt, isComplete: true, kind, flags: 0, headerField: 0, reference: 0 });
@@ -225,13 +218,13 @@ export class Inbound {
 
   #deliver(kind: number, message: Message): void {
     const ledger = this.ledger;
-    const counters = kind === response ? ledger.responses : ledger.posts;
+    const counters = kind === RecordKind.response ? ledger.responses : ledger.posts;
     // What was gathered from fragments was admitted, and is held, since its first record.
     if (message.isHeld === false && !ledger.admits(counters, message.chargedBytes)) throw this.#overdrawn(message);
-    this.#host.statistics.recordReceived(kind - oneWay, message.chargedBytes);
+    this.#host.statistics.recordReceived(kind - RecordKind.oneWay, message.chargedBytes);
     const owner = this.#owner;
-    if (kind === oneWay) owner.service.onOneWay(message);
-    else if (kind === request) owner.service.onRequest(message);
+    if (kind === RecordKind.oneWay) owner.service.onOneWay(message);
+    else if (kind === RecordKind.request) owner.service.onRequest(message);
     else owner.requester.onResponse(message);
   }
 

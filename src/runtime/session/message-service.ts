@@ -89,6 +89,7 @@ export class MessageService implements MessageOwner, GateTarget {
 
   /** A one-way message has arrived. */
   onOneWay(message: Message): void {
+    // `=== true`, here and below: see record-placer.ts.
     if (this.gate.isShut === true) this.gate.hold(message);
     else this.#serveOneWay(message);
   }

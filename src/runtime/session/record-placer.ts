@@ -1,18 +1,9 @@
 import { copyIntoBlock, longUnalignedBytes } from '../../transports/copy-bytes.js';
 import type { RecordWriter } from '../../transports/record-writer.js';
 import type { Codec } from '../message/codec.js';
-import {
-  creditExtensionBytes,
-  flagsShift,
-  headerLengthShift,
-  lastSequencedKind,
-  MessageFlag,
-  messageHeaderBytes,
-  paddedHeaderBytes,
-  RecordKind,
-} from '../message/message-layout.js';
+import * as layout from '../message/message-layout.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
-import { encoding, endEncoding, requireNotEncoding, waitForEncoder } from './encoding.js';
+import * as encoder from './encoding.js';
 import type { ConnectionOptions } from './options.js';
 import type { Retransmitter } from './retransmitter.js';
 import type { QueuedRecord } from './send-queue.js';
@@ -23,14 +14,20 @@ const timedEvery = 64;
 const timedMask = timedEvery - 1;
 
 // Constants of this module are folded into its machine code; those of another are loaded and checked at each use, which
-// for every message is worth saving.
-const fixedBytes = messageHeaderBytes;
-const flagsAt = flagsShift;
-const { oneWay, response } = RecordKind;
-const { more: moreFlag, encoded: encodedFlag } = MessageFlag;
-const shortestLongBytes = longUnalignedBytes;
+// for every message is worth saving. So is what `=== true` saves: V8 does not know that a field or a parameter is
+// a boolean, and asks what else it could be.
+const {
+  creditExtensionBytes,
+  flagsShift,
+  headerLengthShift,
+  lastSequencedKind,
+  MessageFlag,
+  messageHeaderBytes,
+  paddedHeaderBytes,
+  RecordKind,
+} = layout;
+const { encoding, endEncoding, requireNotEncoding, waitForEncoder } = encoder;
 const { set } = Uint8Array.prototype;
-const encoder = encoding;
 
 /** What a record costs beside its data and header at the most. */
 export const recordOverheadBytes = messageHeaderBytes + creditExtensionBytes;
@@ -104,12 +101,12 @@ export class RecordPlacer {
    * The hot path: no allocation, no closure, no call into native code but the copy itself.
    */
   placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
-    if (encoder.isOn === true) requireNotEncoding();
+    if (encoding.isOn === true) requireNotEncoding();
     const length = data.length;
-    const credits = kind === response ? this.credits.responses : this.credits.posts;
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
     if (length > this.inlineLimitBytes || credits.messages <= 0 || credits.bytes < length) return false;
     const writer = this.writer;
-    const start = writer.claim(fixedBytes + length);
+    const start = writer.claim(messageHeaderBytes + length);
     if (start < 0) return false;
     credits.messages--;
     credits.bytes -= length;
@@ -118,17 +115,17 @@ export class RecordPlacer {
     const block = writer.block;
     const int32 = block.int32;
     const word = start >> 2;
-    int32[word] = fixedBytes + length;
-    int32[word + 1] = kind | (more === true ? moreFlag << flagsAt : 0);
+    int32[word] = messageHeaderBytes + length;
+    int32[word + 1] = kind | (more === true ? MessageFlag.more << flagsShift : 0);
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference | 0;
     // With `| 0` it stays an integer on both ways here.
     int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
     // Called so since the method of a Buffer is looked for anew each time.
-    if (length < shortestLongBytes) set.call(block.bytes, data, start + fixedBytes);
-    else copyIntoBlock(block, start + fixedBytes, data);
-    this.host.statistics.recordSent(kind - oneWay, length);
+    if (length < longUnalignedBytes) set.call(block.bytes, data, start + messageHeaderBytes);
+    else copyIntoBlock(block, start + messageHeaderBytes, data);
+    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more === true) this.host.wires.batch(this.wire);
     else this.publish();
     return true;
@@ -136,15 +133,15 @@ export class RecordPlacer {
 
   /** The straight way for a value: encoded in place. False when it must take the other way. */
   placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
-    if (encoder.isOn === true) requireNotEncoding();
-    const credits = kind === response ? this.credits.responses : this.credits.posts;
+    if (encoding.isOn === true) requireNotEncoding();
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
     const room = Math.min(this.inlineLimitBytes, 2 * this.encodedBytes + 64);
     if (credits.messages <= 0 || credits.bytes < room) return false;
     const writer = this.writer;
-    const start = writer.claim(fixedBytes + room);
+    const start = writer.claim(messageHeaderBytes + room);
     if (start < 0) return false;
     const { block, end: windowEnd } = writer;
-    const dataStart = start + fixedBytes;
+    const dataStart = start + messageHeaderBytes;
     // Not claimed until it is complete: what the encoder calls may publish what was placed before, or end the link.
     writer.cursor = start;
     encoding.isOn = true;
@@ -161,7 +158,7 @@ export class RecordPlacer {
       return false;
     }
     const length = end - dataStart;
-    writer.trim(start, fixedBytes + length);
+    writer.trim(start, messageHeaderBytes + length);
     this.encodedBytes = length;
     credits.messages--;
     credits.bytes -= length;
@@ -169,14 +166,14 @@ export class RecordPlacer {
     this.nextSerial = (serial + 1) | 0;
     const int32 = block.int32;
     const word = start >> 2;
-    const flags = more === true ? encodedFlag | moreFlag : encodedFlag;
-    int32[word] = fixedBytes + length;
-    int32[word + 1] = kind | (flags << flagsAt);
+    const flags = more === true ? MessageFlag.encoded | MessageFlag.more : MessageFlag.encoded;
+    int32[word] = messageHeaderBytes + length;
+    int32[word + 1] = kind | (flags << flagsShift);
     int32[word + 2] = this.remoteId;
     int32[word + 3] = serial;
     int32[word + 4] = reference | 0;
     int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
-    this.host.statistics.recordSent(kind - oneWay, length);
+    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
     if (more === true) this.host.wires.batch(this.wire);
     else this.publish();
     if (encoding.hasWaiting) endEncoding();

@@ -1,7 +1,17 @@
 import { HeddleError, thrownText } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link, RecordReceiver } from '../../transports/transport.js';
-import {
+import * as layout from '../message/message-layout.js';
+import type { Connection } from './connection.js';
+import { releaseUnwantedMemory } from './connection-regions.js';
+import type { ConnectionTable } from './connection-table.js';
+import { adoptMoved, announcedTransfer } from './landing.js';
+import type { SessionLayer } from './session-layer.js';
+import { readSetupBody, required, type SetupBody } from './setup-body.js';
+import type { SharedWire, Wires } from './wires.js';
+
+// See record-placer.ts.
+const {
   connectionWord,
   dataOffset,
   flagsShift,
@@ -12,20 +22,7 @@ import {
   messageHeaderBytes,
   RecordKind,
   referenceWord,
-} from '../message/message-layout.js';
-import type { Connection } from './connection.js';
-import { releaseUnwantedMemory } from './connection-regions.js';
-import type { ConnectionTable } from './connection-table.js';
-import { adoptMoved, announcedTransfer } from './landing.js';
-import type { SessionLayer } from './session-layer.js';
-import { readSetupBody, required, type SetupBody } from './setup-body.js';
-import type { SharedWire, Wires } from './wires.js';
-
-// Constants of this module are folded into its machine code, those of another are not: used for every record.
-const fixedBytes = messageHeaderBytes;
-const kindAt = kindWord;
-const connectionAt = connectionWord;
-const lastOfConnection = lastConnectionKind;
+} = layout;
 
 /**
  * Finds out for whom a record is: for a connection, by its id; for a server or a client session, when it is about setting
@@ -45,17 +42,17 @@ export class RecordRouter implements RecordReceiver {
   onRecord(link: Link, block: MemoryBlock, start: number, length: number): void {
     let connection: Connection | undefined;
     try {
-      if (length < fixedBytes) {
+      if (length < messageHeaderBytes) {
         throw new HeddleError('ERR_HEDDLE_MALFORMED', `a record of length=${length} is shorter than its fixed part`);
       }
       const int32 = block.int32;
       const word = start >> 2;
-      const kind = int32[word + kindAt] & 0xff;
-      if (kind > lastOfConnection) {
+      const kind = int32[word + kindWord] & 0xff;
+      if (kind > lastConnectionKind) {
         this.#onSetupRecord(link, kind, block, start, length);
         return;
       }
-      connection = this.#connections.get(int32[word + connectionAt]);
+      connection = this.#connections.get(int32[word + connectionWord]);
       if (connection === undefined || connection.link !== link) {
         this.#onStrayRecord(link, kind, block, start, length, int32[word + connectionWord]);
         return;

@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
-import { firstUpperRecordType, type MemoryBlock, paddingRecordType, recordHeaderBytes } from '../record.js';
+import type { MemoryBlock } from '../record.js';
+import * as layout from '../record.js';
 import {
   closeRecordType,
   headIndex,
@@ -13,9 +14,9 @@ import {
   wantsRoomIndex,
 } from './ring-layout.js';
 
-// Constants of this module are folded into its machine code, those of another are not: used for every record.
-const shortestBytes = recordHeaderBytes;
-const firstUpperType = firstUpperRecordType;
+// Constants of this module are folded into its machine code; those of another are loaded and checked at each use, which
+// for every record is worth saving.
+const { firstUpperRecordType, paddingRecordType, recordHeaderBytes } = layout;
 
 /** Takes what a consumer finds in its ring. May call {@link RingConsumer.stop} at any time. */
 export interface RingConsumerOwner {
@@ -86,7 +87,11 @@ export class RingConsumer {
         const offset = head & offsetMask;
         const lengthBytes = int32[offset >> 2]!;
         // Against what was published first: a length that fits there cannot overflow when it is rounded up.
-        if (lengthBytes < shortestBytes || lengthBytes > ((tail - head) | 0) || lengthBytes > capacityBytes - offset) {
+        if (
+          lengthBytes < recordHeaderBytes ||
+          lengthBytes > ((tail - head) | 0) ||
+          lengthBytes > capacityBytes - offset
+        ) {
           this.#malformed(
             `a record's length is impossible: lengthBytes=${lengthBytes} offset=${offset} ` +
               `publishedBytes=${(tail - head) | 0} capacityBytes=${capacityBytes}`,
@@ -95,7 +100,7 @@ export class RingConsumer {
         }
         const type = int32[(offset >> 2) + 1]! & 0xff;
         head = (head + ((lengthBytes + 7) & ~7)) | 0;
-        if (type >= firstUpperType) {
+        if (type >= firstUpperRecordType) {
           records += 1;
           owner.onRingRecord(block, offset, lengthBytes);
           if (this.stopped) break;
