@@ -1,4 +1,4 @@
-import type { Benchmark, Goal, Mode, Side } from './benchmark.js';
+import type { Benchmark, Goal, Mode, Peer, Side } from './benchmark.js';
 import type { Result } from './result.js';
 import { compareRuns, median } from './statistics.js';
 
@@ -26,6 +26,11 @@ export function planFor(benchmark: Benchmark, quick: boolean): RunPlan {
     rounds: benchmark.rounds?.[mode] ?? plan.rounds,
     limitMs: plan.limitMs,
   };
+}
+
+/** The peers that take part: a quick run leaves some out. */
+export function peersIn({ peers }: Benchmark, mode: Mode): readonly Peer[] {
+  return peers.filter(({ isOnlyInFull }) => mode === 'full' || isOnlyInFull !== true);
 }
 
 /** A side while its benchmark runs. */
@@ -64,7 +69,7 @@ class Contestant {
  */
 export async function runBenchmark(benchmark: Benchmark, plan: RunPlan): Promise<Result[]> {
   const { mode } = plan;
-  const takingPart = benchmark.peers.filter(({ isOnlyInFull }) => mode === 'full' || isOnlyInFull !== true);
+  const takingPart = peersIn(benchmark, mode);
   const ours = new Contestant(benchmark.ours);
   const peers = takingPart.map((peer) => new Contestant(peer.side));
   const all = [ours, ...peers];
