@@ -192,6 +192,7 @@ export class FrameWriter implements RecordSink {
 
   /** Completes the frame that is being filled, if it holds a record, and opens the next behind it. */
   #seal(): void {
+    this.writer.seal();
     if (this.#openBytes() === 0) return;
     const buffer = this.#buffer!;
     const writer = this.writer;

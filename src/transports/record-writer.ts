@@ -6,6 +6,9 @@ export interface RecordSink {
    * Called when the writer's window has no room for `alignedBytes` more. Moves the window (`block`, `cursor`, `end`)
    * to where there is room and returns true, or returns false when there is none now; the link then reports
    * `onWritable` once there is.
+   *
+   * Whenever a sink publishes, or moves the window, it calls {@link RecordWriter.seal}: without that a record which the
+   * peer may have read, or one of somebody else's, would be written over.
    */
   makeRoom(writer: RecordWriter, alignedBytes: number): boolean;
 }
@@ -24,6 +27,9 @@ export class RecordWriter {
   cursor = 0;
   /** Byte offset in `block` up to which records may be placed. */
   end = 0;
+  /** Who may still make the record that ends at `openEnd` longer; see {@link open}. */
+  private openMaker: object | undefined = undefined;
+  private openEnd = 0;
   readonly #sink: RecordSink;
 
   constructor(block: MemoryBlock, sink: RecordSink) {
@@ -52,5 +58,37 @@ export class RecordWriter {
    */
   trim(start: number, lengthBytes: number): void {
     this.cursor = start + alignedRecordBytes(lengthBytes);
+  }
+
+  /**
+   * Leaves the record that `maker` claimed last open: it can be extended until it is published, another is claimed, or the
+   * window moves.
+   */
+  open(maker: object): void {
+    this.openMaker = maker;
+    this.openEnd = this.cursor;
+  }
+
+  /** By how many bytes the record that `maker` left open can be made longer; 0 when there is none. */
+  roomBehind(maker: object): number {
+    return this.openMaker === maker && this.openEnd === this.cursor ? this.end - this.cursor : 0;
+  }
+
+  /**
+   * Makes the record that `maker` left open longer by `lengthBytes`, and returns the byte offset in `block` of what was added,
+   * or -1 when that is not possible now. The record's length word is the caller's to correct.
+   */
+  extend(maker: object, lengthBytes: number): number {
+    const start = this.cursor;
+    const cursor = start + alignedRecordBytes(lengthBytes);
+    if (this.openMaker !== maker || this.openEnd !== start || cursor > this.end) return -1;
+    this.cursor = cursor;
+    this.openEnd = cursor;
+    return start;
+  }
+
+  /** Called by the sink when it publishes or moves the window: what was claimed so far stays as it is. */
+  seal(): void {
+    this.openMaker = undefined;
   }
 }

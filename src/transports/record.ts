@@ -10,7 +10,7 @@
  *                                                        any value to 8 bytes
  * ```
  *
- * - `length` is in bytes and counts the 8-byte header but not the padding at the end.
+ * - `length` is in bytes and counts the 8-byte header; the padding at the end it need not count.
  * - `type` is the low byte of the second word; its other three bytes belong to the upper layer.
  * - All numbers are little-endian, as every machine that Node.js runs on is (big-endian ones are refused at start).
  * - Type 0 is padding that a reader skips. Types 1 to 15 belong to the transports, the rest to the layers above.

@@ -28,7 +28,7 @@ export interface Transport {
 
   /**
    * Hands records that have arrived to the links' receivers, about `budgetRecords` of them at the most, and returns
-   * how many. Transports whose records arrive in callbacks of the event loop return 0.
+   * how many. One that holds several messages counts for as many. Transports whose records arrive in callbacks of the event loop return 0.
    */
   poll(budgetRecords: number): number;
 
@@ -104,8 +104,9 @@ export interface RecordReceiver {
   /**
    * One record of an upper layer's type. `start` is the byte offset of its header in `block`, `lengthBytes` the value
    * of its length word, checked to lie inside of what arrived. The bytes may be reused as soon as the call returns.
+   * Returns how many messages the record held, for the budgets of polls; 1 for one that is no message.
    */
-  onRecord(link: Link, block: MemoryBlock, start: number, lengthBytes: number): void;
+  onRecord(link: Link, block: MemoryBlock, start: number, lengthBytes: number): number;
   /** A claim failed before for lack of room; there is room now. */
   onWritable(link: Link): void;
   /**
@@ -204,7 +205,7 @@ export interface Link {
   channelBinding?(): Uint8Array | undefined;
   /** Whether the link can be used. */
   readonly isOpen: boolean;
-  /** Makes every record claimed so far visible to the peer, and wakes it if it sleeps. */
+  /** Makes every record claimed so far visible to the peer, and wakes it if it sleeps. None of them is extended then. */
   publish(): void;
   /** Bytes that were claimed and that the peer has not taken out yet, where the transport knows (ring or socket). */
   occupancyBytes(): number;

@@ -129,6 +129,45 @@ export function registerBatching(transport: TestedTransport): void {
     t.false(peer.log.all('message')[3_000].more);
   });
 
+  row(
+    transport,
+    'Behaviour 8 batching: batches of two connections, of every form and many lengths, arrive whole and in order',
+    async (t, bench) => {
+      const { peer, uri } = await bench.echo();
+      const connections = [(await bench.connect(uri)).connection, (await bench.connect(uri)).connection];
+      const count = 2_000;
+      const forms = [
+        (name: string) => Buffer.from(name),
+        (name: string) => name,
+        (name: string, index: number) => Buffer.from(name.padEnd(index % 300, '.')),
+        (name: string) => ({ name }),
+        (name: string, index: number) => name.padEnd(index * 5, '.'),
+      ];
+      const nameIn = (value: unknown): string => {
+        if (value instanceof Uint8Array) return nameIn(Buffer.from(value).toString());
+        return typeof value === 'string' ? value.replace(/\.+$/, '') : (value as { name: string }).name;
+      };
+      for (let index = 0; index < count; index++) {
+        // Long stretches on one of them, and turns at the two.
+        const from = index % 400 < 300 ? Math.floor(index / 50) % 2 : index % 2;
+        const payload = forms[(index >> 2) % forms.length](`${from}:${index}`, index);
+        const more = index < count - 2 && index % 97 !== 0;
+        if (connections[from].send(payload, { more })) continue;
+        connections[from].flush();
+        await connections[from].ready();
+      }
+      for (const connection of connections) connection.flush();
+      await peer.log.until('message', count);
+      const names = peer.log.all('message').map((entry) => nameIn(entry.value));
+      for (const from of ['0', '1']) {
+        const indexes = names.filter((name) => name.startsWith(`${from}:`)).map((name) => Number(name.slice(2)));
+        t.true(indexes.length > 500);
+        t.true(indexes.every((each, at) => at === 0 || each > indexes[at - 1]));
+      }
+      t.is(new Set(names).size, count);
+    },
+  );
+
   row(transport, 'Behaviour 8 batching: requests and responses can be batched', async (t, bench) => {
     const { uri } = await bench.echo();
     const { connection } = await bench.connect(uri);

@@ -305,7 +305,20 @@ function makeRecord(random: Random, connection: Connection | undefined): MemoryB
   block.int32[4] = random.pick(oddNumbers);
   block.int32[5] = random.pick([0, 0, 1, -1]);
   block.bytes.set(body, messageHeaderBytes);
+  if (kind === RecordKind.oneWay && body.length >= 24 && random.chance(0.7)) makeBatch(block, random);
   return block;
+}
+
+/** Makes nearly a batch of a one-way record: messages of odd lengths and flags behind the first one. */
+function makeBatch(block: MemoryBlock, random: Random): void {
+  const oddLengths = [0, 1, 7, 8, 9, 16, 2 ** 31 - 1, -1];
+  block.int32[1] = RecordKind.oneWay | (random.pick([1, 5, 1, 5, 0, 3, 17, 65]) << 8);
+  block.int32[4] = random.pick([1, 8, 1, 8, ...oddLengths]);
+  for (let at = 32; at + 8 <= block.bytes.length; at += random.pick([8, 16])) {
+    block.int32[at >> 2] = random.pick([0, 1, 8, ...oddLengths]);
+    block.int32[(at >> 2) + 1] = random.pick([0, 0, 4, 4, 1, -1]);
+  }
+  block.int32[0] -= random.integer(0, 7);
 }
 
 test('records of every kind with odd fields close their own link and disturb nobody else', async (t) => {

@@ -276,6 +276,7 @@ export class SimulatedLink implements Link, RecordSink {
   publish(): void {
     const { writer } = this;
     const length = writer.cursor;
+    writer.seal();
     if (length === 0 || !this.isOpen) return;
     writer.cursor = 0;
     // Another frame may be begun only when there is room for it.

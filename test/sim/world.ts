@@ -387,6 +387,13 @@ export class World {
       case 'burst':
         for (let count = b % 20; count > 0; count--) this.#send(endpoint, b + count, count > 1, false);
         break;
+      case 'batch':
+        // Small ones, which share records, with one now and then that does not fit among them.
+        for (let count = 1 + (b % 90); count > 0; count--) {
+          const size = this.#random.chance(0.05) ? this.#size() : this.#random.integer(12, 60);
+          this.#send(endpoint, b + count, count > 1, false, size);
+        }
+        break;
       case 'deliver':
         this.#deliver(endpoint, b);
         break;
@@ -462,14 +469,14 @@ export class World {
     this.#endpointFor(context, session.connection);
   }
 
-  #record(sender: Endpoint, kind: 'one-way' | 'request', draw: number): SentMessage {
+  #record(sender: Endpoint, kind: 'one-way' | 'request', draw: number, size = this.#size()): SentMessage {
     const message: SentMessage = {
       number: this.#messages.length,
       sender,
       kind,
       position: sender.nextPost++,
       mode: draw % handlerModes.length,
-      size: this.#size(),
+      size,
       delivered: 0,
       settled: 0,
       receipts: 0,
@@ -501,8 +508,8 @@ export class World {
     if (!sendErrors.has((error as HeddleError).code)) this.#fail(`a send threw ${(error as Error).stack}`);
   }
 
-  #send(endpoint: Endpoint, draw: number, more: boolean, wantsReceipt: boolean): void {
-    const message = this.#record(endpoint, 'one-way', draw);
+  #send(endpoint: Endpoint, draw: number, more: boolean, wantsReceipt: boolean, size?: number): void {
+    const message = this.#record(endpoint, 'one-way', draw, size);
     this.#note(`${endpoint} sends ${message.number} size=${message.size}`);
     const payload = this.#payload(message);
     try {

@@ -3,7 +3,7 @@ import { HeddleError } from '../../src/errors.js';
 import { decodeCloseRecord, encodeCloseRecord } from '../../src/transports/close-record.js';
 import { frameMagic } from '../../src/transports/frame.js';
 import { FrameReader } from '../../src/transports/frame-reader.js';
-import { decodeHello, encodeHello, helloBytes, listeningSide } from '../../src/transports/hello.js';
+import { decodeHello, encodeHello, helloBytes, linkVersion, listeningSide } from '../../src/transports/hello.js';
 import { alignedRecordBytes, type MemoryBlock } from '../../src/transports/record.js';
 import { buildStream, seededRandom } from './frame-streams.js';
 
@@ -147,7 +147,7 @@ for (const [name, make] of Object.entries(kinds)) {
 
 test('fuzz: hellos', (t) => {
   const random = seededRandom(seed);
-  const valid = { version: 1, side: listeningSide, maximumRecordBytes: 65536, instanceId: '00'.repeat(16) };
+  const valid = { version: linkVersion, side: listeningSide, maximumRecordBytes: 65536, instanceId: '00'.repeat(16) };
   let refused = 0;
   for (let number = 0; number < casesPerKind; number++) {
     const bytes = encodeHello(valid);
@@ -155,7 +155,7 @@ test('fuzz: hellos', (t) => {
     else bytes[random(helloBytes)]! ^= 1 << random(8);
     try {
       const hello = decodeHello(bytes, listeningSide, 'nowhere');
-      t.true(hello.version === 1 && hello.side === listeningSide && hello.maximumRecordBytes >= 2048);
+      t.true(hello.version === linkVersion && hello.side === listeningSide && hello.maximumRecordBytes >= 2048);
     } catch (error) {
       if (!(error instanceof HeddleError)) return t.fail(`case ${number}: ${String(error)}`);
       refused++;

@@ -130,7 +130,7 @@ const malformed: Record<string, () => Buffer> = {
   'a frame length beyond the maximum': () => frame([64], { length: maximumFrameBytes + 8 }).bytes,
   'a frame length of 2 GiB': () => frame([64], { length: 0x7ffffff8 }).bytes,
   'another magic': () => frame([64], { magic: 0x20544547 }).bytes,
-  'another version': () => frame([64], { magic: 0x026c6468 }).bytes,
+  'another version': () => frame([64], { magic: 0x016c6468 }).bytes,
   'a serial that is ahead': () => frame([64], { serial: 1 }).bytes,
   'a repeated frame': () => Buffer.concat([frame([64]).bytes, frame([64]).bytes]),
   'a record count of zero': () => frame([64], { count: 0 }).bytes,

@@ -170,3 +170,20 @@ test('frame serials wrap as 32-bit numbers', (t) => {
   writeFrameHeader(block, 0, 24, 0xffffffff | 0, 1);
   t.is(block.bytes.readUInt32LE(8), 0xffffffff);
 });
+
+test('a record that was left open is not extended once its frame is sealed, wherever the next one ends', (t) => {
+  const { frames, send } = setUp(240);
+  const { writer } = frames;
+  const maker = {};
+  send(64);
+  writer.open(maker);
+  const openEnd = writer.cursor;
+  t.is(writer.roomBehind(maker), writer.end - openEnd);
+  const { block } = writer;
+  while (writer.block === block) send(64);
+  t.is(writer.cursor, openEnd, "another's record ends there in the next buffer");
+  t.is(writer.extend(maker, 16), -1);
+  writer.open(maker);
+  frames.publish();
+  t.is(writer.extend(maker, 16), -1);
+});

@@ -104,3 +104,44 @@ test('whatever is claimed and trimmed, records of a window never overlap and nev
   );
   t.pass();
 });
+
+test('a record that was left open is made longer until another is claimed', (t) => {
+  const writer = writerOver(new WindowSink(2, 64));
+  const maker = {};
+  writer.claim(16);
+  t.is(writer.extend(maker, 8), -1, 'nobody left it open');
+  writer.open(maker);
+  t.is(writer.extend({}, 8), -1, 'it is for its maker alone to make longer');
+  t.is(writer.roomBehind({}), 0);
+  t.is(writer.extend(maker, 9), 16);
+  t.is(writer.cursor, 32);
+  t.is(writer.roomBehind(maker), 32);
+  t.is(writer.extend(maker, 33), -1, 'the window is full then');
+  t.is(writer.extend(maker, 24), 32);
+  t.is(writer.claim(8), 56);
+  t.is(writer.extend(maker, 0), -1, 'another record lies behind it');
+  t.is(writer.roomBehind(maker), 0);
+});
+
+test('a record that was published, or whose window has been left, is not made longer', (t) => {
+  const writer = writerOver(new WindowSink(2, 64));
+  const maker = {};
+  writer.claim(16);
+  writer.open(maker);
+  writer.seal();
+  t.is(writer.extend(maker, 8), -1);
+  t.is(writer.roomBehind(maker), 0);
+  writer.open(maker);
+  t.is(writer.extend(maker, 8), 16);
+  t.is(writer.claim(48), 0, 'it goes to the next window');
+  t.is(writer.extend(maker, 8), -1);
+});
+
+test('a claim that was given back leaves the record before it open', (t) => {
+  const writer = writerOver(new WindowSink(1, 64));
+  const maker = {};
+  writer.claim(16);
+  writer.open(maker);
+  writer.trim(writer.claim(24), 0);
+  t.is(writer.extend(maker, 8), 16);
+});

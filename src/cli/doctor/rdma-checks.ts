@@ -144,7 +144,7 @@ async function wireTo(uri: string): Promise<WireDescription> {
   const ignore = () => {};
   const host: TransportHost = {
     clock: systemClock,
-    receiver: { onRecord: ignore, onWritable: ignore, onLinkClosed: ignore },
+    receiver: { onRecord: () => 1, onWritable: ignore, onLinkClosed: ignore },
     onLink: ignore,
     enterTurn: ignore,
     leaveTurn: ignore,

@@ -16,9 +16,13 @@ import { recordHeaderBytes } from '../../transports/record.js';
  *   +---------------------------+------------------------------------------ - -
  * ```
  *
- * - *serial number*: position of the record in its connection and direction; only of sequenced kinds.
+ * - *serial number*: position of the record in its connection and direction; only of sequenced kinds. In a fragment it is
+ *   that of the message whose data it is.
  * - *reference*: what the record is about: a request's id (request, response, cancel, cancel answer), or the serial
- *   number of a message (receipt).
+ *   number of a message (receipt). For what else it stands its kind says below.
+ * - A one-way message with the flag `more` may have further ones of its batch behind its data. Its *reference* is then the
+ *   length of its own data in bytes, and of what follows each has, on 8-byte alignment, its length and its flags
+ *   (`encoded` or none) in 32 bits each, then its data. Their serial numbers follow on the first one's.
  * - *credit extension*: cumulative counters of what this side has released: messages and bytes of the posts (requests
  *   and one-way messages), then messages and bytes of the responses, then the serial number that this
  *   side expects next: it has all before that. The last word is 0.
@@ -26,6 +30,9 @@ import { recordHeaderBytes } from '../../transports/record.js';
 export const messageHeaderBytes = recordHeaderBytes + 16;
 /** What the flag `credits` adds behind the fixed part. */
 export const creditExtensionBytes = 24;
+
+/** What stands before the data of a message that lies behind another one in its record. */
+export const appendedHeaderBytes = 8;
 
 /** Word offsets, from the record's first word. */
 export const kindWord = 1;

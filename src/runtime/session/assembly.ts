@@ -15,12 +15,16 @@ export class Assembly {
     this.sentAt = sentAt;
   }
 
-  /** Takes the next fragment, from `start` to `end` of `block`. True when it was the last. */
-  take(offset: number, block: MemoryBlock, start: number, end: number): boolean {
-    if (offset !== this.#receivedBytes) {
+  /**
+   * Takes the next fragment, of data of the message with number `serial`, from `start` to `end` of `block`. True when it was
+   * the last.
+   */
+  take(serial: number, offset: number, block: MemoryBlock, start: number, end: number): boolean {
+    if (serial !== this.message.serial || offset !== this.#receivedBytes) {
       throw new HeddleError(
         'ERR_HEDDLE_PROTOCOL',
-        `the peer skipped or repeated data of a message: expected offset=${this.#receivedBytes} got=${offset}`,
+        `the peer skipped or repeated data of a message: expected serial=${this.message.serial} ` +
+          `offset=${this.#receivedBytes} got serial=${serial} offset=${offset}`,
       );
     }
     if (this.#receivedBytes + (end - start) > this.message.length) {

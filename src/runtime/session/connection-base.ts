@@ -9,8 +9,9 @@ import { type ConnectionEvent, ConnectionLife, type ConnectionState } from './co
 import type { ConnectionParent } from './connection-parent.js';
 import { ConnectionRegions } from './connection-regions.js';
 import { CreditPurse, ReleaseLedger } from './credits.js';
+import type { InboundOwner } from './delivery.js';
 import type { SessionEvent } from './events.js';
-import { Inbound, type InboundOwner } from './inbound.js';
+import { Inbound } from './inbound.js';
 import { Keepalive } from './keepalive.js';
 import { MessageService } from './message-service.js';
 import type { ConnectionOptions } from './options.js';
@@ -357,12 +358,12 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
     else this.step({ type: 'linkLost', resumable: this.outbound.retransmitter !== undefined });
   }
 
-  /** @internal One record of this connection. */
-  receive(link: Link, kind: number, block: MemoryBlock, start: number, length: number): void {
+  /** @internal One record of this connection. Returns how many messages it held, 1 for any other record. */
+  receive(link: Link, kind: number, block: MemoryBlock, start: number, length: number): number {
     if (!this.outbound.isOnline) {
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', `a record of kind=${kind} came before the connection was online`);
     }
-    this.inbound.receive(link, kind, block, start, length);
+    return this.inbound.receive(link, kind, block, start, length);
   }
 
   // ---- the receiving half's side

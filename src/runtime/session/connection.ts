@@ -61,14 +61,22 @@ export class Connection extends ConnectionBase {
   send(payload: Payload, options: SendOptions = noOptions): boolean {
     const outbound = this.outbound;
     if (outbound.straightPosts && (options === noOptions || isPlain(options))) {
-      if (payload instanceof Uint8Array) {
-        if (outbound.placeBytes(RecordKind.oneWay, 0, payload, options.more === true)) return true;
-      } else if (isValue(payload) && outbound.placeValue(RecordKind.oneWay, 0, payload, options.more === true)) {
-        return true;
-      }
+      if (!(payload instanceof Uint8Array)) {
+        if (this.#placeValue(payload, options)) return true;
+      } else if (options.more === true) {
+        if (outbound.appendBytes(payload)) return true;
+      } else if (outbound.placeBytes(RecordKind.oneWay, 0, payload, false)) return true;
     }
     this.requireSendable();
     return outbound.submit(RecordKind.oneWay, 0, 0, payload, options);
+  }
+
+  /** Apart from `send`, which is small enough without it to become part of the loop that calls it. */
+  #placeValue(payload: Payload, options: SendOptions): boolean {
+    if (!isValue(payload)) return false;
+    return options.more === true
+      ? this.outbound.appendValue(payload)
+      : this.outbound.placeValue(RecordKind.oneWay, 0, payload, false);
   }
 
   /** Sends a one-way message and waits for its receipt: resolves with it, or rejects when the connection ends first. */

@@ -14,6 +14,7 @@ export class LargeStream {
   /** Fragments placed since the connection began: tells whether any were placed meanwhile. */
   placedFragments = 0;
   #large: SharedBuffer | undefined;
+  #serial = 0;
   #sentBytes = 0;
   /** The record whose data it is; undefined when it is sent again after a reconnect. */
   #record: QueuedRecord | undefined;
@@ -31,9 +32,10 @@ export class LargeStream {
     return this.#large !== undefined;
   }
 
-  /** Begins with the data of a record that has just been placed. */
-  begin(large: SharedBuffer, record: QueuedRecord | undefined): void {
+  /** Begins with the data of the message with that serial number, whose record has just been placed. */
+  begin(large: SharedBuffer, serial: number, record: QueuedRecord | undefined): void {
     this.#large = large;
+    this.#serial = serial;
     this.#record = record;
     this.#sentBytes = 0;
   }
@@ -48,7 +50,9 @@ export class LargeStream {
     while (this.#sentBytes < large.length) {
       const end = Math.min(this.#sentBytes + limit, large.length);
       const piece = bytes.subarray(this.#sentBytes, end);
-      if (!placer.place(RecordKind.fragment, 0, this.#sentBytes, undefined, piece, false)) return false;
+      if (!placer.place(RecordKind.fragment, 0, this.#sentBytes, undefined, piece, false, undefined, this.#serial)) {
+        return false;
+      }
       this.#sentBytes = end;
       this.placedFragments++;
     }

@@ -2,7 +2,8 @@ import { HeddleError, thrownText } from '../../errors.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from '../message/codec.js';
 import type { Message, MessageKind, MessageOwner } from '../message/message.js';
-import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../message/message-layout.js';
+import type { CancelAnswer } from '../message/message-layout.js';
+import * as layout from '../message/message-layout.js';
 import { isPlain, isValue, noOptions, type Payload, type SendOptions } from '../message/payload.js';
 import { promiseOf } from '../message/thenable.js';
 import type { Connection } from './connection.js';
@@ -12,6 +13,9 @@ import type { Outbound } from './outbound.js';
 import { type GateTarget, ReceptionGate } from './reception-gate.js';
 import { writeError } from './response-error.js';
 import type { SessionHost } from './session-host.js';
+
+// See record-placer.ts.
+const { cancelAnswers, MessageFlag, RecordKind } = layout;
 
 const batchOptions: SendOptions = { more: true };
 
@@ -106,7 +110,7 @@ export class MessageService implements MessageOwner, GateTarget {
       this.#finishLater(message, promise);
       return;
     }
-    if (message.wantsReceipt) this.#sendReceipt(message);
+    if ((message.flags & MessageFlag.receipt) !== 0) this.#sendReceipt(message);
     if (message.isFresh === true) {
       // The hot path: nothing was done with the message but reading it.
       const { ledger } = this.#inbound;

@@ -13,11 +13,11 @@ import {
   RecordKind,
 } from '../message/message-layout.js';
 import type { Payload, SendOptions } from '../message/payload.js';
+import { BatchPlacer } from './batch-placer.js';
 import type { Credits, ReleaseLedger } from './credits.js';
 import { LargeStream } from './large-stream.js';
 import type { ConnectionOptions } from './options.js';
 import { controlRecord, RecordMaker, tooLargeForPeer } from './record-maker.js';
-import { RecordPlacer } from './record-placer.js';
 import { Retransmitter } from './retransmitter.js';
 import { type QueuedRecord, SendQueue } from './send-queue.js';
 import type { SessionHost, Wire } from './session-host.js';
@@ -47,7 +47,7 @@ export interface OutboundOwner {
  * Posts (requests and one-way messages) and answers (responses, receipts, cancels and their answers) wait in queues of
  * their own and keep order within each: answers pass posts that wait for credits, since answering is what brings credits.
  */
-export class Outbound extends RecordPlacer {
+export class Outbound extends BatchPlacer {
   /** Whether records may be placed: set by the connection. */
   isOnline = false;
   /** Whether a post, or an answer, can be placed at once: nothing waits before it. */
@@ -334,7 +334,7 @@ export class Outbound extends RecordPlacer {
     }
     if (!link.sharesMemory) {
       if (!this.place(record.kind, flags, record.reference, record.header, descriptor, true, record)) return false;
-      this.#stream.begin(large, record);
+      this.#stream.begin(large, (this.nextSerial - 1) | 0, record);
       return true;
     }
     const moved = large.moveTo(link.peerContextId);
@@ -367,7 +367,7 @@ export class Outbound extends RecordPlacer {
       this.host.wires.batch(this.wire);
       if (copy.streamed === undefined) continue;
       const { buffers } = this.wire.link;
-      if (buffers === undefined) this.#stream.begin(copy.streamed, undefined);
+      if (buffers === undefined) this.#stream.begin(copy.streamed, copy.serial, undefined);
       else {
         const transfer = buffers.nextTransfer();
         block.bytes.writeInt32LE(transfer, start + dataOffset(block.int32[(start >> 2) + 1]) + 4);

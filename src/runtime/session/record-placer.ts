@@ -10,7 +10,7 @@ import type { QueuedRecord } from './send-queue.js';
 import type { SessionHost, Wire } from './session-host.js';
 
 /** One message of this many has its way timed: the clock costs more than a small message. */
-const timedEvery = 64;
+export const timedEvery = 64;
 const timedMask = timedEvery - 1;
 
 // Constants of this module are folded into its machine code; those of another are loaded and checked at each use, which
@@ -59,7 +59,10 @@ export class RecordPlacer {
   inlineLimitBytes: number;
   protected writer!: RecordWriter;
   /** Size of the last encoded value: a guess for the next one. */
-  private encodedBytes = 128;
+  protected encodedBytes = 128;
+  /** The record that was left open last: its first word, and the length of its message. See `BatchPlacer`. */
+  protected openWord = 0;
+  protected openLength = 0;
   protected readonly host: SessionHost;
   private readonly codec: Codec;
   readonly #owner: PlacerOwner;
@@ -126,7 +129,7 @@ export class RecordPlacer {
     if (length < longUnalignedBytes) set.call(block.bytes, data, start + messageHeaderBytes);
     else copyIntoBlock(block, start + messageHeaderBytes, data);
     this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
-    if (more === true) this.host.wires.batch(this.wire);
+    if (more === true) this.batch(kind, start, length);
     else this.publish();
     return true;
   }
@@ -140,31 +143,16 @@ export class RecordPlacer {
     const writer = this.writer;
     const start = writer.claim(messageHeaderBytes + room);
     if (start < 0) return false;
-    const { block, end: windowEnd } = writer;
-    const dataStart = start + messageHeaderBytes;
     // Not claimed until it is complete: what the encoder calls may publish what was placed before, or end the link.
     writer.cursor = start;
-    encoding.isOn = true;
-    let end: number;
-    try {
-      end = this.codec.encodeInto(value, block.bytes, dataStart, dataStart + room);
-    } catch (error) {
-      endEncoding();
-      throw error;
-    }
-    encoding.isOn = false;
-    if (end < 0 || writer.cursor !== start || writer.end !== windowEnd || writer.block !== block) {
-      endEncoding();
-      return false;
-    }
-    const length = end - dataStart;
+    const length = this.encodeInPlace(value, start + messageHeaderBytes, room);
+    if (length < 0) return false;
     writer.trim(start, messageHeaderBytes + length);
-    this.encodedBytes = length;
     credits.messages--;
     credits.bytes -= length;
     const serial = this.nextSerial;
     this.nextSerial = (serial + 1) | 0;
-    const int32 = block.int32;
+    const int32 = writer.block.int32;
     const word = start >> 2;
     const flags = more === true ? MessageFlag.encoded | MessageFlag.more : MessageFlag.encoded;
     int32[word] = messageHeaderBytes + length;
@@ -174,13 +162,53 @@ export class RecordPlacer {
     int32[word + 4] = reference | 0;
     int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
     this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
-    if (more === true) this.host.wires.batch(this.wire);
+    if (more === true) this.batch(kind, start, length);
     else this.publish();
     if (encoding.hasWaiting) endEncoding();
     return true;
   }
 
-  /** Places one record of any kind, to be published later. False when the link has no room now. */
+  /**
+   * The message at `start` is to be published with what follows it. Other one-way messages may go into its record, unless its
+   * data is empty: a length of 0 would say that none do.
+   */
+  private batch(kind: number, start: number, length: number): void {
+    if (kind === RecordKind.oneWay && length > 0) {
+      this.writer.open(this);
+      this.openWord = start >> 2;
+      this.openLength = length;
+    }
+    this.host.wires.batch(this.wire);
+  }
+
+  /**
+   * Encodes `value` at byte `at` of the writer's block, where `room` bytes are free and not claimed, and returns how many it
+   * took; -1 when it did not fit, or what the encoder called has used the room. Its caller calls `endEncoding` in the end.
+   */
+  protected encodeInPlace(value: unknown, at: number, room: number): number {
+    const writer = this.writer;
+    const { block, cursor, end: windowEnd } = writer;
+    encoding.isOn = true;
+    let end: number;
+    try {
+      end = this.codec.encodeInto(value, block.bytes, at, at + room);
+    } catch (error) {
+      endEncoding();
+      throw error;
+    }
+    encoding.isOn = false;
+    if (end < 0 || writer.cursor !== cursor || writer.end !== windowEnd || writer.block !== block) {
+      endEncoding();
+      return -1;
+    }
+    this.encodedBytes = end - at;
+    return end - at;
+  }
+
+  /**
+   * Places one record of any kind, to be published later. False when the link has no room now. A fragment names the message
+   * whose data it is by `dataOfSerial`.
+   */
   place(
     kind: number,
     flags: number,
@@ -189,6 +217,7 @@ export class RecordPlacer {
     data: Uint8Array | undefined,
     mayCarryCredits: boolean,
     record?: QueuedRecord,
+    dataOfSerial = 0,
   ): boolean {
     if (encoding.isOn) {
       this.waitForEncoder();
@@ -212,7 +241,7 @@ export class RecordPlacer {
     int32[word] = total;
     int32[word + 1] = kind | (flagBits << flagsShift) | (headerLength << headerLengthShift);
     int32[word + 2] = this.remoteId;
-    int32[word + 3] = isSequenced ? serial : 0;
+    int32[word + 3] = isSequenced ? serial : dataOfSerial;
     int32[word + 4] = reference;
     int32[word + 5] = isSequenced && (serial & timedMask) === 0 ? this.timeOfSending() : 0;
     if (carries) {

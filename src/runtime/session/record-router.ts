@@ -39,7 +39,7 @@ export class RecordRouter implements RecordReceiver {
     this.#wires = wires;
   }
 
-  onRecord(link: Link, block: MemoryBlock, start: number, length: number): void {
+  onRecord(link: Link, block: MemoryBlock, start: number, length: number): number {
     let connection: Connection | undefined;
     try {
       if (length < messageHeaderBytes) {
@@ -50,19 +50,19 @@ export class RecordRouter implements RecordReceiver {
       const kind = int32[word + kindWord] & 0xff;
       if (kind > lastConnectionKind) {
         this.#onSetupRecord(link, kind, block, start, length);
-        return;
+        return 1;
       }
       connection = this.#connections.get(int32[word + connectionWord]);
       if (connection === undefined || connection.link !== link) {
         this.#onStrayRecord(link, kind, block, start, length, int32[word + connectionWord]);
-        return;
+        return 1;
       }
-      connection.receive(link, kind, block, start, length);
+      return connection.receive(link, kind, block, start, length);
     } catch (cause) {
       if (connection?.link === link && (cause as HeddleError).code === 'ERR_HEDDLE_OUT_OF_MEMORY') {
         // Nobody broke the protocol: the other connections of the link go on.
         connection.fail(cause as HeddleError);
-        return;
+        return 1;
       }
       this.#layer.statistics.add('malformedRecords');
       const error =
@@ -70,6 +70,7 @@ export class RecordRouter implements RecordReceiver {
           ? cause
           : new HeddleError('ERR_HEDDLE_PROTOCOL', `a record could not be handled: ${thrownText(cause)}`, { cause });
       link.close(error);
+      return 1;
     }
   }
 

@@ -20,8 +20,8 @@ const { firstUpperRecordType, paddingRecordType, recordHeaderBytes } = layout;
 
 /** Takes what a consumer finds in its ring. May call {@link RingConsumer.stop} at any time. */
 export interface RingConsumerOwner {
-  /** A record of an upper layer. Its bytes may be overwritten as soon as the call returns. */
-  onRingRecord(block: MemoryBlock, start: number, lengthBytes: number): void;
+  /** A record of an upper layer. Its bytes may be overwritten as soon as the call returns. Returns for how many it counts. */
+  onRingRecord(block: MemoryBlock, start: number, lengthBytes: number): number;
   /** The producer closed the ring; `reason` is empty when it did so gracefully. Nothing follows. */
   onRingClosed(reason: string): void;
   /** What lies in the ring is no record. Nothing follows. */
@@ -60,8 +60,8 @@ export class RingConsumer {
   }
 
   /**
-   * Hands up to `budgetRecords` records to the owner and returns how many. A call from inside of a handler does
-   * nothing: records would overtake the one being handled.
+   * Hands records to the owner until they count for `budgetRecords` or more, and returns for how many they did. A call
+   * from inside of a handler does nothing: records would overtake the one being handled.
    */
   poll(budgetRecords: number): number {
     if (this.polling || this.stopped) return 0;
@@ -101,8 +101,7 @@ export class RingConsumer {
         const type = int32[(offset >> 2) + 1]! & 0xff;
         head = (head + ((lengthBytes + 7) & ~7)) | 0;
         if (type >= firstUpperRecordType) {
-          records += 1;
-          owner.onRingRecord(block, offset, lengthBytes);
+          records += owner.onRingRecord(block, offset, lengthBytes);
           if (this.stopped) break;
           if (((head - this.head) | 0) >= this.shareBytes) this.#publishHead(head);
         } else if (type !== paddingRecordType) {

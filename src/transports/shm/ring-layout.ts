@@ -32,7 +32,7 @@ import { MemoryBlock } from '../record.js';
 export const ringHeaderBytes = 1024;
 
 /** 'hdl' and the version of this layout. */
-export const ringMagic = 0x68646c01;
+export const ringMagic = 0x68646c02;
 export const magicIndex = 0;
 export const capacityIndex = 1;
 export const tailIndex = 128 >> 2;

@@ -73,6 +73,7 @@ export class RingProducer implements RecordSink {
     const tail = (this.lapStart + this.writer.cursor) | 0;
     if (tail === this.publishedTail || this.closed) return false;
     this.publishedTail = tail;
+    this.writer.seal();
     // The one barrier on the way out. As a release it keeps the records' plain stores before it, so that a consumer
     // that sees this tail sees the records; being sequentially consistent it also stands before the load of the
     // consumer's sleeping flag that follows, the producer's half of the sleep protocol.
@@ -178,6 +179,8 @@ export class RingProducer implements RecordSink {
   /** The window has room for the record that is about to be claimed, however long, where the ring has. */
   #moveWindowEnd(claimedBytes: number): void {
     const writer = this.writer;
+    // So that no record grows from one window into the next, past the longest that the ring may have.
+    writer.seal();
     const windowBytes = Math.max(claimedBytes, this.publishBytes);
     writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
   }

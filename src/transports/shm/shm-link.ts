@@ -9,7 +9,7 @@ import { RingConsumer, type RingConsumerOwner } from './ring-consumer.js';
 import type { RingPair } from './ring-pair.js';
 import { RingProducer, type RingProducerOwner } from './ring-producer.js';
 
-/** More records than any ring can hold. */
+/** More messages than any ring can hold. */
 const allRecords = 0x3fffffff;
 
 const shmWire: WireDescription = { transports: ['shm'], devices: [], usesRdmaDevice: false };
@@ -116,8 +116,8 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
   }
 
   /** {@link RingConsumerOwner} */
-  onRingRecord(block: MemoryBlock, start: number, lengthBytes: number): void {
-    this.receiver.onRecord(this, block, start, lengthBytes);
+  onRingRecord(block: MemoryBlock, start: number, lengthBytes: number): number {
+    return this.receiver.onRecord(this, block, start, lengthBytes);
   }
 
   /** {@link RingConsumerOwner} */

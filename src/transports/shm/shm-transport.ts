@@ -201,7 +201,7 @@ export class ShmTransport implements Transport, ShmLinkOwner {
         const limit = Math.min(share, budgetRecords - delivered);
         const records = links[index]!.poll(limit);
         delivered += records;
-        if (records === limit) someHaveMore = true;
+        if (records >= limit) someHaveMore = true;
         index += 1;
         if (index === count) index = 0;
       }
@@ -300,7 +300,7 @@ export class ShmTransport implements Transport, ShmLinkOwner {
 
   /** Receives what nobody wants to hear of a link that ends as soon as it begins. */
   readonly #silent = {
-    receiver: { onRecord: () => {}, onWritable: () => {}, onLinkClosed: () => {} },
+    receiver: { onRecord: () => 1, onWritable: () => {}, onLinkClosed: () => {} },
     onLinkEnded: () => {},
     onDoorbellRung: () => {},
     ringNativeBell: () => false,

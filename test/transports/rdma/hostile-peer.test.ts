@@ -1,12 +1,12 @@
 import test, { type ExecutionContext } from 'ava';
 import { type Context, createNode, type HeddleError } from '../../../src/index.js';
-import { encodeHello } from '../../../src/transports/hello.js';
+import { encodeHello, linkVersion } from '../../../src/transports/hello.js';
 import { SubmissionKind } from '../../../src/transports/rdma/queues.js';
 import { type EndpointOwner, RdmaWorker, type RegisteredBlock } from '../../../src/transports/rdma/rdma-worker.js';
 import { Random } from '../../sim/random.js';
 
 const helloBytes = 32;
-const hello = encodeHello({ version: 1, side: 1, maximumRecordBytes: 65536, instanceId: 'cd'.repeat(16) });
+const hello = encodeHello({ version: linkVersion, side: 1, maximumRecordBytes: 65536, instanceId: 'cd'.repeat(16) });
 
 /** A peer that speaks UCX well, and heddle as a test wants. */
 class HostilePeer implements EndpointOwner {
@@ -89,8 +89,8 @@ test('a peer that does not say hello as heddle does is refused, and harms nobody
     Buffer.from('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n'),
     hello.subarray(0, 31),
     encodeHello({ version: 9, side: 1, maximumRecordBytes: 65536, instanceId: 'cd'.repeat(16) }),
-    encodeHello({ version: 1, side: 2, maximumRecordBytes: 65536, instanceId: 'cd'.repeat(16) }),
-    encodeHello({ version: 1, side: 1, maximumRecordBytes: 3, instanceId: 'cd'.repeat(16) }),
+    encodeHello({ version: linkVersion, side: 2, maximumRecordBytes: 65536, instanceId: 'cd'.repeat(16) }),
+    encodeHello({ version: linkVersion, side: 1, maximumRecordBytes: 3, instanceId: 'cd'.repeat(16) }),
   ];
   for (const wrong of wrongs) {
     const peer = new HostilePeer(t, uri);

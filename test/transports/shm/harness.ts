@@ -47,12 +47,15 @@ export class TestHost implements TransportHost {
   wakes = 0;
   turnDepth = 0;
   onRecord: ((link: Link, text: string) => void) | undefined;
+  /** For how many messages each record counts. */
+  weight = 1;
   #wakeWaiters: (() => void)[] = [];
   readonly receiver: RecordReceiver = {
     onRecord: (link: Link, block: MemoryBlock, start: number, lengthBytes: number) => {
       const text = block.bytes.toString('utf8', start + 8, start + lengthBytes);
       this.received.push({ link, text });
       this.onRecord?.(link, text);
+      return this.weight;
     },
     onWritable: (link: Link) => this.writable.push(link),
     onLinkClosed: (link: Link, error: HeddleError | undefined) => this.closed.push({ link, error }),

@@ -39,14 +39,17 @@ class Sink implements RingConsumerOwner {
   malformed: HeddleError | undefined;
   roomCalls = 0;
   onRecord: (() => void) | undefined;
+  /** For how many each record counts. */
+  weight = 1;
 
-  onRingRecord(block: MemoryBlock, start: number, lengthBytes: number): void {
+  onRingRecord(block: MemoryBlock, start: number, lengthBytes: number): number {
     const seed = block.int32[(start >> 2) + 1]! >>> 8;
     for (let i = 8; i < lengthBytes; i += 1) {
       if (block.bytes[start + i] !== ((seed + i) & 0xff)) throw new Error(`byte ${i} of record ${seed} is wrong`);
     }
     this.records.push({ seed, lengthBytes });
     this.onRecord?.();
+    return this.weight;
   }
   onRingClosed(reason: string): void {
     this.reason = reason;
@@ -156,6 +159,65 @@ test('a budget ends a poll, and the head is published once for it', (t) => {
   producer.publish();
   sink.onRecord = () => t.is(header[headIndex], Math.floor((sink.records.length - 1) / 4) * 256);
   t.deepEqual([consumer.poll(4), consumer.poll(4), consumer.poll(4), consumer.poll(4)], [4, 4, 2, 0]);
+});
+
+test('a record that counts for several uses up as much of the budget', (t) => {
+  const { producer, consumer, sink } = makeRing();
+  for (let i = 0; i < 10; i += 1) put(producer, i, 64);
+  producer.publish();
+  sink.weight = 3;
+  t.deepEqual([consumer.poll(4), consumer.poll(4), consumer.poll(100)], [6, 6, 18]);
+  t.is(sink.records.length, 10);
+});
+
+test('an open record is made longer until it is published, and never past the longest of the ring', (t) => {
+  const { producer, consumer, sink, header } = makeRing();
+  const { writer } = producer;
+  const { int32, bytes } = producer.ring.records;
+  const maker = {};
+  const sent: number[] = [];
+  for (let seed = 1; seed < 500; seed += 1) {
+    if (!put(producer, seed, 16)) break;
+    writer.open(maker);
+    let lengthBytes = 16;
+    const start = writer.cursor - lengthBytes;
+    while (lengthBytes < seed * 8 && writer.extend(maker, 8) >= 0) {
+      for (let i = lengthBytes; i < lengthBytes + 8; i += 1) bytes[start + i] = (seed + i) & 0xff;
+      lengthBytes += 8;
+      int32[start >> 2] = lengthBytes;
+    }
+    sent.push(lengthBytes);
+    if (seed % 3 === 0) {
+      const before = writer.cursor;
+      producer.publish();
+      t.is(header[tailIndex], producer.publishedTail);
+      t.is(writer.extend(maker, 8), -1, 'the consumer may have read its length');
+      t.is(writer.cursor, before);
+    }
+    if (seed % 4 === 0) consumer.poll(many);
+  }
+  producer.publish();
+  consumer.poll(many);
+  t.deepEqual(
+    sink.records.map((record) => record.lengthBytes),
+    sent,
+  );
+  t.true(Math.max(...sent) > 100);
+  t.true(Math.max(...sent) <= producer.maximumRecordBytes);
+});
+
+test('a record that was left open does not grow from one window into the next, past the longest of the ring', (t) => {
+  const { producer } = makeRing();
+  const { writer } = producer;
+  const maker = {};
+  const window = producer.publishBytes;
+  put(producer, 1, window - 112);
+  producer.publish();
+  put(producer, 2, 104);
+  writer.open(maker);
+  // Somebody's guess of what it needs is too long for this window; what is needed, nothing, leaves the cursor where it was.
+  writer.trim(writer.claim(48), 0);
+  t.is(writer.extend(maker, 8), -1);
 });
 
 test('of a large ring no more than 8 KiB of a batch waits to be published', (t) => {
@@ -303,6 +365,7 @@ test('whatever stands where a record should: the link ends as malformed, nothing
         sink.onRingRecord = (_block, recordStart, lengthBytes) => {
           seen.push(lengthBytes);
           if (lengthBytes < 8 || recordStart < 0 || recordStart + lengthBytes > capacity) throw new Error('outside');
+          return 1;
         };
         producer.publish();
         consumer.poll(many);

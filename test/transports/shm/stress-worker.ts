@@ -102,6 +102,7 @@ const receiver: RecordReceiver = {
       if ((secondWord & 256) !== 0) acknowledgementsOwed += 1;
     }
     if (from !== link) fail('a record of another link');
+    return 1;
   },
   onWritable: () => {
     waitsForRoom += 1;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
-import { encodeHello } from '../../../src/transports/hello.js';
+import { encodeHello, linkVersion } from '../../../src/transports/hello.js';
 import type { TcpLink } from '../../../src/transports/tcp/tcp-link.js';
 import type { TransportOptions } from '../../../src/transports/transport.js';
 import { RecordingHost, sendRecord, testOptions } from './recording-host.js';
@@ -48,7 +48,7 @@ export async function rawListener(t: ExecutionContext, onSocket: (socket: Socket
   return `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-export const goodHello = (side: number, version = 1) =>
+export const goodHello = (side: number, version = linkVersion) =>
   encodeHello({ version, side, maximumRecordBytes: 65536, instanceId: 'ab'.repeat(16) });
 
 /** Sends `count` records of the lengths that `lengthOf` says, waiting for room where there is none. */

@@ -64,7 +64,7 @@ export class RecordingHost implements TransportHost, RecordReceiver {
     });
   }
 
-  onRecord(link: Link, block: MemoryBlock, start: number, lengthBytes: number): void {
+  onRecord(link: Link, block: MemoryBlock, start: number, lengthBytes: number): number {
     if (this.turnDepth === 0) this.callsOutsideTurn++;
     const seen = this.seen(link);
     const defect = recordDefect(block, start, lengthBytes);
@@ -74,6 +74,7 @@ export class RecordingHost implements TransportHost, RecordReceiver {
     seen.records++;
     seen.bytes += lengthBytes;
     this.onEachRecord?.(link as TcpLink, block, start, lengthBytes);
+    return 1;
   }
 
   onWritable(link: Link): void {

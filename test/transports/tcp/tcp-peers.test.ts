@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import test from 'ava';
-import { helloBytes } from '../../../src/transports/hello.js';
+import { helloBytes, linkVersion } from '../../../src/transports/hello.js';
 import { buildStream } from '../frame-streams.js';
 import { goodHello, linkedPair, newHost, rawListener, rawSocket } from './fixtures.js';
 import { sendRecord, testOptions } from './recording-host.js';
@@ -152,7 +152,7 @@ test('a client of another version is told the version of this side, and closed',
   for await (const chunk of socket) chunks.push(chunk as Buffer);
   const hello = Buffer.concat(chunks);
   t.is(hello.length, helloBytes);
-  t.is(hello.readUInt16LE(8), 1);
+  t.is(hello.readUInt16LE(8), linkVersion);
   t.deepEqual(
     server.reports.map((error) => error.code),
     ['ERR_HEDDLE_VERSION'],
