@@ -28,7 +28,8 @@ export interface Transport {
 
   /**
    * Hands records that have arrived to the links' receivers, about `budgetRecords` of them at the most, and returns
-   * how many. One that holds several messages counts for as many. Transports whose records arrive in callbacks of the event loop return 0.
+   * how many. One that holds several messages counts for as many. Transports whose records arrive in callbacks of the
+   * event loop return 0.
    */
   poll(budgetRecords: number): number;
 

@@ -305,8 +305,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
 
   /**
    * One poll of all links by hand, with the delivery and publishing that go with it: for programs with an event loop of
-   * their own, with the option `manualPolling`. Returns how many messages, and
-   * other records, came.
+   * their own, with the option `manualPolling`. Returns how many messages, and other records, came.
    */
   poll(): number {
     requireNotEncoding();

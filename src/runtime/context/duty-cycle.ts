@@ -31,7 +31,10 @@ export interface DutyCycleWork {
 /** A user's or an actor system's share of each turn: returns whether it has more to do. */
 export type TurnWork = () => boolean;
 
-/** About so many records, or messages in them, one poll takes at the most, so that a busy link does not hold up the others, nor the publishing. */
+/**
+ * About so many records, or messages in them, one poll takes at the most, so that a busy link does not hold up the
+ * others, nor the publishing.
+ */
 const pollBudgetRecords = 256;
 /** How long one turn polls without result before it gives the event loop its chance, in µs; looked at every few polls. */
 const emptyPollingMicros = 5;

@@ -56,7 +56,7 @@ export class BatchPlacer extends RecordPlacer {
     const credits = this.credits.posts;
     const serial = this.nextSerial;
     const writer = this.writer;
-    const room = Math.min(this.inlineLimitBytes, 2 * this.encodedBytes + 64);
+    const room = this.roomForValue;
     if (
       (serial & timedMask) === 0 ||
       writer.roomBehind(this) < appendedHeaderBytes + room ||
@@ -82,7 +82,7 @@ export class BatchPlacer extends RecordPlacer {
     return start >= 0;
   }
 
-  /** What stands before an appended message, and what its record says of it. */
+  /** What stands before an appended message, and what its record says of it. Its wire publishes at the turn's end already. */
   private fillIn(int32: Int32Array, start: number, length: number, flags: number): void {
     const word = start >> 2;
     int32[word] = length;

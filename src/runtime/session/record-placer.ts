@@ -59,7 +59,7 @@ export class RecordPlacer {
   inlineLimitBytes: number;
   protected writer!: RecordWriter;
   /** Size of the last encoded value: a guess for the next one. */
-  protected encodedBytes = 128;
+  private encodedBytes = 128;
   /** The record that was left open last: its first word, and the length of its message. See `BatchPlacer`. */
   protected openWord = 0;
   protected openLength = 0;
@@ -138,7 +138,7 @@ export class RecordPlacer {
   placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
     if (encoding.isOn === true) requireNotEncoding();
     const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
-    const room = Math.min(this.inlineLimitBytes, 2 * this.encodedBytes + 64);
+    const room = this.roomForValue;
     if (credits.messages <= 0 || credits.bytes < room) return false;
     const writer = this.writer;
     const start = writer.claim(messageHeaderBytes + room);
@@ -179,6 +179,11 @@ export class RecordPlacer {
       this.openLength = length;
     }
     this.host.wires.batch(this.wire);
+  }
+
+  /** How many bytes a value is given to be encoded in place: as much as the last one took, twice, and some. */
+  protected get roomForValue(): number {
+    return Math.min(this.inlineLimitBytes, 2 * this.encodedBytes + 64);
   }
 
   /**
