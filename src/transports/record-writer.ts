@@ -1,4 +1,8 @@
-import { alignedRecordBytes, type MemoryBlock } from './record.js';
+import type { MemoryBlock } from './record.js';
+import * as record from './record.js';
+
+// A constant of this module is folded into its machine code; an imported one is looked at anew at each use.
+const { alignedRecordBytes } = record;
 
 /** What stands behind a {@link RecordWriter}: a ring, or the frames of a socket. */
 export interface RecordSink {
@@ -11,6 +15,12 @@ export interface RecordSink {
    * peer may have read, or one of somebody else's, would be written over.
    */
   makeRoom(writer: RecordWriter, alignedBytes: number): boolean;
+}
+
+/** Who makes a record that can be made longer. */
+export interface OpenRecordMaker {
+  /** The record stays as it is, with its end at byte `end` of `block`: its length word is due, if it was made longer. */
+  onSealed(block: MemoryBlock, end: number): void;
 }
 
 /**
@@ -28,7 +38,7 @@ export class RecordWriter {
   /** Byte offset in `block` up to which records may be placed. */
   end = 0;
   /** Who may still make the record that ends at `openEnd` longer; see {@link open}. */
-  private openMaker: object | undefined = undefined;
+  private openMaker: OpenRecordMaker | undefined = undefined;
   private openEnd = 0;
   readonly #sink: RecordSink;
 
@@ -64,7 +74,8 @@ export class RecordWriter {
    * Leaves the record that `maker` claimed last open: it can be extended until it is published, another is claimed, or the
    * window moves.
    */
-  open(maker: object): void {
+  open(maker: OpenRecordMaker): void {
+    this.seal();
     this.openMaker = maker;
     this.openEnd = this.cursor;
   }
@@ -76,7 +87,7 @@ export class RecordWriter {
 
   /**
    * Makes the record that `maker` left open longer by `lengthBytes`, and returns the byte offset in `block` of what was added,
-   * or -1 when that is not possible now. The record's length word is the caller's to correct.
+   * or -1 when that is not possible now. The record's length word is the maker's to correct, when it is sealed.
    */
   extend(maker: object, lengthBytes: number): number {
     const start = this.cursor;
@@ -89,6 +100,9 @@ export class RecordWriter {
 
   /** Called by the sink when it publishes or moves the window: what was claimed so far stays as it is. */
   seal(): void {
+    const maker = this.openMaker;
+    if (maker === undefined) return;
     this.openMaker = undefined;
+    maker.onSealed(this.block, this.openEnd);
   }
 }

@@ -174,7 +174,7 @@ test('frame serials wrap as 32-bit numbers', (t) => {
 test('a record that was left open is not extended once its frame is sealed, wherever the next one ends', (t) => {
   const { frames, send } = setUp(240);
   const { writer } = frames;
-  const maker = {};
+  const maker = { onSealed() {} };
   send(64);
   writer.open(maker);
   const openEnd = writer.cursor;

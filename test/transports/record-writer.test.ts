@@ -105,14 +105,45 @@ test('whatever is claimed and trimmed, records of a window never overlap and nev
   t.pass();
 });
 
+/** Notes where its records ended. */
+class Maker {
+  readonly ends: number[] = [];
+
+  onSealed(_block: MemoryBlock, end: number): void {
+    this.ends.push(end);
+  }
+}
+
+test('who left a record open is told once where it ends, however that comes', (t) => {
+  const writer = writerOver(new WindowSink(3, 64));
+  const [first, second] = [new Maker(), new Maker()];
+  writer.claim(16);
+  writer.open(first);
+  t.is(writer.extend(first, 8), 16);
+  t.is(writer.extend(first, 8), 24);
+  t.deepEqual(first.ends, []);
+  writer.seal();
+  writer.seal();
+  t.deepEqual(first.ends, [32], 'published');
+  writer.claim(8);
+  writer.open(first);
+  writer.claim(8);
+  writer.open(second);
+  t.deepEqual(first.ends, [32, 40], "at its own end, though another's record lies behind it");
+  t.deepEqual(second.ends, []);
+  writer.extend(second, 8);
+  writer.open(second);
+  t.deepEqual(second.ends, [56], 'by itself, too');
+});
+
 test('a record that was left open is made longer until another is claimed', (t) => {
   const writer = writerOver(new WindowSink(2, 64));
-  const maker = {};
+  const maker = new Maker();
   writer.claim(16);
   t.is(writer.extend(maker, 8), -1, 'nobody left it open');
   writer.open(maker);
-  t.is(writer.extend({}, 8), -1, 'it is for its maker alone to make longer');
-  t.is(writer.roomBehind({}), 0);
+  t.is(writer.extend(new Maker(), 8), -1, 'it is for its maker alone to make longer');
+  t.is(writer.roomBehind(new Maker()), 0);
   t.is(writer.extend(maker, 9), 16);
   t.is(writer.cursor, 32);
   t.is(writer.roomBehind(maker), 32);
@@ -125,7 +156,7 @@ test('a record that was left open is made longer until another is claimed', (t) 
 
 test('a record that was published, or whose window has been left, is not made longer', (t) => {
   const writer = writerOver(new WindowSink(2, 64));
-  const maker = {};
+  const maker = new Maker();
   writer.claim(16);
   writer.open(maker);
   writer.seal();
@@ -139,7 +170,7 @@ test('a record that was published, or whose window has been left, is not made lo
 
 test('a claim that was given back leaves the record before it open', (t) => {
   const writer = writerOver(new WindowSink(1, 64));
-  const maker = {};
+  const maker = new Maker();
   writer.claim(16);
   writer.open(maker);
   writer.trim(writer.claim(24), 0);

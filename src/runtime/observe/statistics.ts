@@ -22,8 +22,7 @@ import {
 const bytesSentIndex = counterIndex.bytesSent;
 const bytesReceivedIndex = counterIndex.bytesReceived;
 const publishesIndex = counterIndex.publishes;
-const sentIndexes = [counterIndex.oneWaysSent, counterIndex.requestsSent, counterIndex.responsesSent];
-const receivedIndexes = [counterIndex.oneWaysReceived, counterIndex.requestsReceived, counterIndex.responsesReceived];
+const { oneWaysSent, requestsSent, responsesSent, oneWaysReceived, requestsReceived, responsesReceived } = counterIndex;
 
 /** What a histogram tells. Percentiles are estimates: exact to the factor of two between bucket borders. */
 export interface HistogramSummary {
@@ -55,7 +54,7 @@ export type ContextStatistics = Readonly<Record<CounterName, number>> & {
  *
  * @example
  * const statistics = new StatisticsBlock();
- * statistics.recordSent(1, 512);
+ * statistics.recordSent(1, 1, 512);
  * readStatistics(statistics.memory).bytesSent; // 512, in any thread that has the memory
  */
 export class StatisticsBlock {
@@ -82,17 +81,17 @@ export class StatisticsBlock {
     this.numbers[counterIndex[name]] = value;
   }
 
-  /** A message was sent; `kind` is 0 for one-way, 1 for request, 2 for response. */
-  recordSent(kind: number, lengthBytes: number): void {
+  /** Messages of one kind were sent; `kind` is 0 for one-way, 1 for request, 2 for response. */
+  recordSent(kind: number, messages: number, lengthBytes: number): void {
     const { numbers } = this;
-    numbers[sentIndexes[kind]] += 1;
+    numbers[kind === 0 ? oneWaysSent : kind === 1 ? requestsSent : responsesSent] += messages;
     numbers[bytesSentIndex] += lengthBytes;
   }
 
-  /** A message was received; `kind` is 0 for one-way, 1 for request, 2 for response. */
-  recordReceived(kind: number, lengthBytes: number): void {
+  /** Messages of one kind were received; `kind` is 0 for one-way, 1 for request, 2 for response. */
+  recordReceived(kind: number, messages: number, lengthBytes: number): void {
     const { numbers } = this;
-    numbers[receivedIndexes[kind]] += 1;
+    numbers[kind === 0 ? oneWaysReceived : kind === 1 ? requestsReceived : responsesReceived] += messages;
     numbers[bytesReceivedIndex] += lengthBytes;
   }
 

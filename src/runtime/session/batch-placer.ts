@@ -1,4 +1,5 @@
 import * as copying from '../../transports/copy-bytes.js';
+import type { MemoryBlock } from '../../transports/record.js';
 import * as layout from '../message/message-layout.js';
 import * as encoder from './encoding.js';
 import * as placer from './record-placer.js';
@@ -20,6 +21,10 @@ const { set } = Uint8Array.prototype;
  * A message whose way is timed begins a record, so none holds more than 64.
  */
 export class BatchPlacer extends RecordPlacer {
+  /** In the open record, behind its first message. */
+  private appendedMessages = 0;
+  private appendedBytes = 0;
+
   /** As {@link placeBytes}, for a one-way message of which more follows. */
   appendBytes(data: Uint8Array): boolean {
     const length = data.length;
@@ -41,10 +46,6 @@ export class BatchPlacer extends RecordPlacer {
     if (start < 0) return this.placeBytes(RecordKind.oneWay, 0, data, true);
     const block = writer.block;
     this.fillIn(block.int32, start, length, 0);
-    credits.messages--;
-    credits.bytes -= length;
-    this.nextSerial = (serial + 1) | 0;
-    this.host.statistics.recordSent(0, length);
     // Last, so that nothing has to be saved for after the call. Called so since the method of a Buffer is looked for anew
     // each time.
     set.call(block.bytes, data, start + appendedHeaderBytes);
@@ -71,24 +72,34 @@ export class BatchPlacer extends RecordPlacer {
     const start = writer.extend(this, appendedHeaderBytes + length);
     // What the encoder called may have published the record: nothing can go behind it then, and the value is encoded anew
     // for one of its own.
-    if (start >= 0) {
-      this.fillIn(writer.block.int32, start, length, MessageFlag.encoded);
-      credits.messages--;
-      credits.bytes -= length;
-      this.nextSerial = (serial + 1) | 0;
-      this.host.statistics.recordSent(0, length);
-    }
+    if (start >= 0) this.fillIn(writer.block.int32, start, length, MessageFlag.encoded);
     if (encoding.hasWaiting) endEncoding();
     return start >= 0;
   }
 
-  /** What stands before an appended message, and what its record says of it. Its wire publishes at the turn's end already. */
+  /** Writes what stands before an appended message, and counts it. Its wire publishes at the turn's end already. */
   private fillIn(int32: Int32Array, start: number, length: number, flags: number): void {
     const word = start >> 2;
     int32[word] = length;
     int32[word + 1] = flags;
-    const openWord = this.openWord;
-    int32[openWord] = this.writer.cursor - (openWord << 2);
-    int32[openWord + referenceWord] = this.openLength;
+    const credits = this.credits.posts;
+    credits.messages--;
+    credits.bytes -= length;
+    this.nextSerial = (this.nextSerial + 1) | 0;
+    this.appendedMessages++;
+    this.appendedBytes += length;
+  }
+
+  /** Says in the record how far it goes, and counts what was appended: once for all of it. */
+  onSealed(block: MemoryBlock, end: number): void {
+    const messages = this.appendedMessages;
+    if (messages === 0) return;
+    const { int32 } = block;
+    const word = this.openWord;
+    int32[word] = end - (word << 2);
+    int32[word + referenceWord] = this.openLength;
+    this.host.statistics.recordSent(0, messages, this.appendedBytes);
+    this.appendedMessages = 0;
+    this.appendedBytes = 0;
   }
 }

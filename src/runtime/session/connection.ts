@@ -60,7 +60,7 @@ export class Connection extends ConnectionBase {
    */
   send(payload: Payload, options: SendOptions = noOptions): boolean {
     const outbound = this.outbound;
-    if (outbound.straightPosts && (options === noOptions || isPlain(options))) {
+    if (outbound.straightPosts === true && (options === noOptions || isPlain(options))) {
       if (!(payload instanceof Uint8Array)) {
         if (this.#placeValue(payload, options)) return true;
       } else if (options.more === true) {

@@ -28,14 +28,14 @@ export class ReleaseLedger {
   isPeerWaiting = false;
   /** Sequenced records received since the peer was told of any: it may keep copies of them. */
   unacknowledgedRecords = 0;
-  readonly #dueMessages: number;
-  readonly #dueBytes: number;
+  private readonly dueMessages: number;
+  private readonly dueBytes: number;
 
   constructor(depthMessages: number, depthBytes: number) {
     this.depthMessages = depthMessages;
     this.depthBytes = depthBytes;
-    this.#dueMessages = Math.ceil(depthMessages / 2);
-    this.#dueBytes = Math.ceil(depthBytes / 2);
+    this.dueMessages = Math.ceil(depthMessages / 2);
+    this.dueBytes = Math.ceil(depthBytes / 2);
   }
 
   /** Whether the peer had credits for a message of `bytes`, going by what is held here. */
@@ -55,26 +55,27 @@ export class ReleaseLedger {
     counters.heldBytes -= bytes;
   }
 
-  /** Gives a message's credits back. True when half the depth has gathered and the peer must be told. */
-  release(counters: ReleaseCounters, bytes: number): boolean {
-    counters.releasedMessages = (counters.releasedMessages + 1) | 0;
+  /** Gives messages' credits back. True when half the depth has gathered and the peer must be told. */
+  release(counters: ReleaseCounters, messages: number, bytes: number): boolean {
+    counters.releasedMessages = (counters.releasedMessages + messages) | 0;
     counters.releasedBytes = (counters.releasedBytes + bytes) | 0;
-    const messages = ++this.unannouncedMessages;
+    const unannouncedMessages = this.unannouncedMessages + messages;
     const unannouncedBytes = this.unannouncedBytes + bytes;
+    this.unannouncedMessages = unannouncedMessages;
     this.unannouncedBytes = unannouncedBytes;
-    return messages >= this.#dueMessages || unannouncedBytes >= this.#dueBytes || this.isPeerWaiting;
+    return unannouncedMessages >= this.dueMessages || unannouncedBytes >= this.dueBytes || this.isPeerWaiting;
   }
 
   /** Half the depth has been released since the peer was told, or anything and the peer is known to wait. */
   get isAnnouncementDue(): boolean {
     if (this.isPeerWaiting) return this.unannouncedMessages > 0;
-    return this.unannouncedMessages >= this.#dueMessages || this.unannouncedBytes >= this.#dueBytes;
+    return this.unannouncedMessages >= this.dueMessages || this.unannouncedBytes >= this.dueBytes;
   }
 
   /** Enough has been released to be worth 24 bytes in a message that goes that way anyway. */
   get isWorthCarrying(): boolean {
     if (this.isPeerWaiting) return this.unannouncedMessages > 0;
-    return this.unannouncedMessages * 4 >= this.#dueMessages || this.unannouncedBytes * 4 >= this.#dueBytes;
+    return this.unannouncedMessages * 4 >= this.dueMessages || this.unannouncedBytes * 4 >= this.dueBytes;
   }
 
   /** Notes that the peer is being told. */

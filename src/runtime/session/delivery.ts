@@ -20,6 +20,10 @@ export interface InboundOwner extends ControlOwner {
   readonly service: ControlOwner['service'] &
     MessageOwner & {
       onOneWay(message: Message): void;
+      /** As `onOneWay`; true when `onRead` is owed for the message. */
+      onAppended(message: Message): boolean;
+      /** Nothing was done with so many one-way messages but reading them: their credits go back. */
+      onRead(messages: number, bytes: number): void;
       onRequest(message: Message): void;
       assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined;
     };
@@ -129,7 +133,7 @@ export class Delivery {
   /** Delivers what has arrived whole, up to the first large message whose data is still on its way. */
   #deliverArrivals(): void {
     for (let arrival = this.arrivals.takeComplete(); arrival !== undefined; arrival = this.arrivals.takeComplete()) {
-      this.advance();
+      this.advance(1);
       const { kind, message, sentAt } = arrival;
       if (message === undefined)
         receiveControl(this.owner, kind, arrival.flags, arrival.headerField, arrival.reference);
@@ -138,8 +142,9 @@ export class Delivery {
     }
   }
 
-  protected advance(): void {
-    this.expectedSerial = (this.expectedSerial + 1) | 0;
+  /** So many more sequenced records, or messages of one, have come. */
+  protected advance(records: number): void {
+    this.expectedSerial = (this.expectedSerial + records) | 0;
     this.outbound.expectedSerial = this.expectedSerial;
     if (this.outbound.retransmitter !== undefined) this.#acknowledgement.onRecord();
   }
@@ -149,7 +154,7 @@ export class Delivery {
     const counters = kind === RecordKind.response ? ledger.responses : ledger.posts;
     // What was gathered from fragments was admitted, and is held, since its first record.
     if (message.isHeld === false && !ledger.admits(counters, message.chargedBytes)) throw this.overdrawn(message);
-    this.host.statistics.recordReceived(kind - RecordKind.oneWay, message.chargedBytes);
+    this.host.statistics.recordReceived(kind - RecordKind.oneWay, 1, message.chargedBytes);
     const owner = this.owner;
     if (kind === RecordKind.oneWay) owner.service.onOneWay(message);
     else if (kind === RecordKind.request) owner.service.onRequest(message);
@@ -219,7 +224,7 @@ export class Delivery {
     const target = targetBytes(message.large, lengthBytes);
     this.skipping = false;
     if (lengthBytes === 0) {
-      this.advance();
+      this.advance(1);
       return true;
     }
     this.#hold(message);
@@ -278,7 +283,7 @@ export class Delivery {
     const serial = block.int32[(start >> 2) + serialWord];
     if (!assembly.take(serial, offset, block, start + messageHeaderBytes, start + length)) return;
     this.assembly = undefined;
-    this.advance();
+    this.advance(1);
     const { message } = assembly;
     const kind = RecordKind.oneWay + messageKinds.indexOf(message.kind);
     if (assembly.sentAt === 0) this.deliver(kind, message);

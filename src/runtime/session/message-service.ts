@@ -5,7 +5,7 @@ import type { Message, MessageKind, MessageOwner } from '../message/message.js';
 import type { CancelAnswer } from '../message/message-layout.js';
 import * as layout from '../message/message-layout.js';
 import { isPlain, isValue, noOptions, type Payload, type SendOptions } from '../message/payload.js';
-import { promiseOf } from '../message/thenable.js';
+import * as thenable from '../message/thenable.js';
 import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import type { Inbound } from './inbound.js';
@@ -16,6 +16,7 @@ import type { SessionHost } from './session-host.js';
 
 // See record-placer.ts.
 const { cancelAnswers, MessageFlag, RecordKind } = layout;
+const { promiseOf } = thenable;
 
 const batchOptions: SendOptions = { more: true };
 
@@ -24,39 +25,39 @@ const batchOptions: SendOptions = { more: true };
  * becomes of them, be it responses, receipts, answers to cancels, or the credits of what was released.
  */
 export class MessageService implements MessageOwner, GateTarget {
-  readonly #connection: Connection;
-  readonly #handlers: SessionHandlers;
-  readonly #host: SessionHost;
-  readonly #outbound: Outbound;
-  #inbound!: Inbound;
+  private readonly connection: Connection;
+  private readonly handlers: SessionHandlers;
+  private readonly host: SessionHost;
+  private readonly outbound: Outbound;
+  private inbound!: Inbound;
   /** Requests of the peer that were kept, by the peer's id. */
   readonly #kept = new Map<number, Message>();
   /** Where requests and one-way messages wait while the user wants none. */
   readonly gate = new ReceptionGate(this);
 
   constructor(connection: Connection, handlers: SessionHandlers, outbound: Outbound) {
-    this.#connection = connection;
-    this.#handlers = handlers;
-    this.#host = connection.host;
-    this.#outbound = outbound;
+    this.connection = connection;
+    this.handlers = handlers;
+    this.host = connection.host;
+    this.outbound = outbound;
   }
 
   /** The receiving half, which is made with this. */
   serve(inbound: Inbound): void {
-    this.#inbound = inbound;
+    this.inbound = inbound;
   }
 
   get codec(): Codec {
-    return this.#connection.codec;
+    return this.connection.codec;
   }
 
   /** Where the data of a large message is to land, if the user has a wish. */
   assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined {
-    const offered = kind === 'response' ? this.#connection.requester.responseBuffer(reference) : undefined;
+    const offered = kind === 'response' ? this.connection.requester.responseBuffer(reference) : undefined;
     if (offered !== undefined && offered.length >= lengthBytes) return offered;
     let assigned: SharedBuffer | Uint8Array | undefined;
-    this.#host.guard(() => {
-      const picked = this.#handlers.onAssignBuffer?.({ connection: this.#connection, kind, lengthBytes });
+    this.host.guard(() => {
+      const picked = this.handlers.onAssignBuffer?.({ connection: this.connection, kind, lengthBytes });
       if (picked !== undefined && picked.length < lengthBytes) {
         throw new HeddleError(
           'ERR_HEDDLE_INVALID_ARGUMENT',
@@ -71,15 +72,15 @@ export class MessageService implements MessageOwner, GateTarget {
   /** The connection has ended: whoever works on a kept request may stop. */
   abandon(error: HeddleError): void {
     this.gate.drop();
-    for (const message of [...this.#kept.values()]) this.#host.guard(() => message.abort(error));
+    for (const message of [...this.#kept.values()]) this.host.guard(() => message.abort(error));
     this.#kept.clear();
   }
 
   detach(message: Message): void {
-    this.#inbound.detach(message);
+    this.inbound.detach(message);
     if (!message.isHeld && !message.isReleased) {
       message.isHeld = true;
-      const { ledger } = this.#inbound;
+      const { ledger } = this.inbound;
       ledger.hold(message.kind === 'response' ? ledger.responses : ledger.posts, message.chargedBytes);
     }
     if (message.kind === 'request' && !message.isAnswered) this.#kept.set(message.reference, message);
@@ -93,29 +94,42 @@ export class MessageService implements MessageOwner, GateTarget {
 
   /** A one-way message has arrived. */
   onOneWay(message: Message): void {
-    // `=== true`, here and below: see record-placer.ts.
-    if (this.gate.isShut === true) this.gate.hold(message);
-    else this.#serveOneWay(message);
+    if (this.onAppended(message)) this.onRead(1, message.chargedBytes);
   }
 
-  #serveOneWay(message: Message): void {
+  /** A one-way message of a batch has arrived. True when nothing was done with it but reading it: {@link onRead} is owed. */
+  onAppended(message: Message): boolean {
+    // `=== true`, here and below: see record-placer.ts.
+    if (this.gate.isShut === true) {
+      this.gate.hold(message);
+      return false;
+    }
+    return this.#serveOneWay(message);
+  }
+
+  /** The credits of so many one-way messages, with whom nothing was done but reading them, go back. */
+  onRead(messages: number, bytes: number): void {
+    const { ledger } = this.inbound;
+    if (ledger.release(ledger.posts, messages, bytes) === true) this.outbound.announceCredits();
+  }
+
+  /** Returns whether nothing was done with the message but reading it. */
+  #serveOneWay(message: Message): boolean {
     let result: unknown;
     try {
-      result = this.#handlers.onMessage?.(message, this.#connection);
+      result = this.handlers.onMessage?.(message, this.connection);
     } catch (cause) {
       this.#handlerFailed(message, cause);
     }
     const promise = promiseOf(result);
     if (promise !== undefined) {
       this.#finishLater(message, promise);
-      return;
+      return false;
     }
     if ((message.flags & MessageFlag.receipt) !== 0) this.#sendReceipt(message);
-    if (message.isFresh === true) {
-      // The hot path: nothing was done with the message but reading it.
-      const { ledger } = this.#inbound;
-      if (ledger.release(ledger.posts, message.chargedBytes)) this.#outbound.announceCredits();
-    } else if (!message.isKept) this.release(message);
+    if (message.isFresh === true) return true;
+    if (!message.isKept) this.release(message);
+    return false;
   }
 
   // In a method of its own: a function that holds closures allocates room for what they share whenever it is entered.
@@ -142,7 +156,7 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   #serveRequest(message: Message): void {
-    const onRequest = this.#handlers.onRequest;
+    const onRequest = this.handlers.onRequest;
     if (onRequest === undefined) {
       this.respondError(
         message,
@@ -152,7 +166,7 @@ export class MessageService implements MessageOwner, GateTarget {
     }
     let result: unknown;
     try {
-      result = onRequest.call(this.#handlers, message, this.#connection);
+      result = onRequest.call(this.handlers, message, this.connection);
     } catch (error) {
       this.#answerFailure(message, error);
       return;
@@ -202,9 +216,9 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   #answerFailure(message: Message, error: unknown): void {
-    this.#host.statistics.add('handlerErrors');
+    this.host.statistics.add('handlerErrors');
     message.refuseReceipt();
-    if (!message.isAnswered) this.#host.guard(() => this.respondError(message, error));
+    if (!message.isAnswered) this.host.guard(() => this.respondError(message, error));
     // A handler that was told to stop, and does so by throwing, has done what it was asked to.
     else if (!message.isAborted) this.#reportFailure(error);
   }
@@ -212,7 +226,7 @@ export class MessageService implements MessageOwner, GateTarget {
   /** A handler failed after it had answered: nobody else would learn of it. */
   #reportFailure(cause: unknown): void {
     const code = cause instanceof HeddleError ? cause.code : 'ERR_HEDDLE_INVALID_STATE';
-    this.#host.report(
+    this.host.report(
       new HeddleError(code, `an onRequest handler failed after its request was answered: ${thrownText(cause)}`, {
         cause,
       }),
@@ -220,18 +234,18 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   #handlerFailed(message: Message, cause: unknown): void {
-    this.#host.statistics.add('handlerErrors');
+    this.host.statistics.add('handlerErrors');
     message.refuseReceipt();
     const error = new HeddleError('ERR_HEDDLE_INVALID_STATE', `the onMessage handler threw: ${thrownText(cause)}`, {
       cause,
     });
-    if (this.#handlers.onEvent === undefined) {
-      this.#host.report(error);
+    if (this.handlers.onEvent === undefined) {
+      this.host.report(error);
       return;
     }
-    this.#connection.emit({
+    this.connection.emit({
       type: 'message-error',
-      connection: this.#connection,
+      connection: this.connection,
       status: 'handler',
       direction: 'in',
       kind: 'one-way',
@@ -245,7 +259,7 @@ export class MessageService implements MessageOwner, GateTarget {
 
   respondError(message: Message, error: unknown): void {
     // The requester must learn of it, however little it takes.
-    const limitBytes = this.#outbound.credits?.peerDepthBytes ?? 0;
+    const limitBytes = this.outbound.credits?.peerDepthBytes ?? 0;
     this.#respond(message, writeError(error, limitBytes), MessageFlag.error, noOptions);
   }
 
@@ -259,14 +273,14 @@ export class MessageService implements MessageOwner, GateTarget {
     if (message.isAnswered) {
       throw new HeddleError('ERR_HEDDLE_ALREADY_ANSWERED', `request ${message.reference} was answered before`);
     }
-    if (this.#connection.isOver) {
+    if (this.connection.isOver) {
       message.isAnswered = true;
       message.isFresh = false;
       this.#discard(payload, options.context);
       this.release(message);
       return;
     }
-    const outbound = this.#outbound;
+    const outbound = this.outbound;
     let receipt = 0;
     // The receipt rides on the response, unless the handler returned before and it has gone on its own.
     if (message.wantsReceipt && !message.isReceiptSent) {
@@ -287,10 +301,10 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   #discard(payload: Payload, context: unknown): void {
-    const cause = this.#connection.theEndError();
-    this.#connection.emit({
+    const cause = this.connection.theEndError();
+    this.connection.emit({
       type: 'message-error',
-      connection: this.#connection,
+      connection: this.connection,
       status: 'discarded',
       direction: 'out',
       kind: 'response',
@@ -308,13 +322,13 @@ export class MessageService implements MessageOwner, GateTarget {
     if (message.isReleased) return;
     message.isReleased = true;
     message.isFresh = false;
-    const { ledger } = this.#inbound;
+    const { ledger } = this.inbound;
     const counters = message.kind === 'response' ? ledger.responses : ledger.posts;
     if (message.isHeld) {
       message.isHeld = false;
       ledger.unhold(counters, message.chargedBytes);
     }
-    if (ledger.release(counters, message.chargedBytes)) this.#outbound.announceCredits();
+    if (ledger.release(counters, 1, message.chargedBytes)) this.outbound.announceCredits();
     if (message.isKept && message.kind === 'request') this.#kept.delete(message.reference);
   }
 
@@ -328,12 +342,12 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   #sendReceipt(message: Message): void {
-    if (this.#connection.isOver || message.isReceiptSent) return;
+    if (this.connection.isOver || message.isReceiptSent) return;
     message.isReceiptSent = true;
     message.isFresh = false;
     const isRequest = message.kind === 'request';
     const flags = (isRequest ? MessageFlag.receipt : 0) | (message.isRefused ? MessageFlag.refused : 0);
-    this.#outbound.submitControl(RecordKind.receipt, flags, 0, isRequest ? message.reference : message.serial);
+    this.outbound.submitControl(RecordKind.receipt, flags, 0, isRequest ? message.reference : message.serial);
   }
 
   onCancel(requestId: number): void {
@@ -341,13 +355,13 @@ export class MessageService implements MessageOwner, GateTarget {
     let answer: CancelAnswer = 'not-found';
     if (message !== undefined) {
       const error = new HeddleError('ERR_HEDDLE_CANCELLED', 'the requester cancelled the request');
-      const handlers = this.#handlers;
+      const handlers = this.handlers;
       // One that no handler has seen is not begun.
       const isWaiting = this.gate.remove(message);
       let cancelled = isWaiting || message.isCancellable;
       if (!isWaiting && handlers.onCancel !== undefined) {
-        this.#host.guard(() => {
-          cancelled = handlers.onCancel?.(message, this.#connection) === true;
+        this.host.guard(() => {
+          cancelled = handlers.onCancel?.(message, this.connection) === true;
         });
       }
       answer = cancelled ? 'cancelled' : 'failed';
@@ -355,10 +369,10 @@ export class MessageService implements MessageOwner, GateTarget {
         message.isAnswered = true;
         message.isFresh = false;
         this.#kept.delete(requestId);
-        this.#host.guard(() => message.abort(error));
+        this.host.guard(() => message.abort(error));
         this.release(message);
       }
     }
-    this.#outbound.submitControl(RecordKind.cancelAnswer, 0, cancelAnswers.indexOf(answer), requestId);
+    this.outbound.submitControl(RecordKind.cancelAnswer, 0, cancelAnswers.indexOf(answer), requestId);
   }
 }

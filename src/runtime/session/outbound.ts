@@ -297,7 +297,7 @@ export class Outbound extends BatchPlacer {
       if (credited) {
         credits.messages--;
         credits.bytes -= record.chargedBytes;
-        this.host.statistics.recordSent(record.kind - RecordKind.oneWay, record.chargedBytes);
+        this.host.statistics.recordSent(record.kind - RecordKind.oneWay, 1, record.chargedBytes);
       }
       // Data that goes beside the records has been sent when the peer has it.
       if (record.large !== undefined && this.wire.link.buffers !== undefined) continue;

@@ -1,5 +1,6 @@
 import { copyIntoBlock, longUnalignedBytes } from '../../transports/copy-bytes.js';
-import type { RecordWriter } from '../../transports/record-writer.js';
+import type { MemoryBlock } from '../../transports/record.js';
+import type { OpenRecordMaker, RecordWriter } from '../../transports/record-writer.js';
 import type { Codec } from '../message/codec.js';
 import * as layout from '../message/message-layout.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
@@ -44,7 +45,7 @@ export interface PlacerOwner {
  * order records go, and what becomes of those without room, is the business of `Outbound`. A base class of that, and not
  * a part, since messages on the straight way come here without a step between; fields are plain for the same reason.
  */
-export class RecordPlacer {
+export abstract class RecordPlacer implements OpenRecordMaker {
   /** The peer's id of the connection. */
   remoteId = 0;
   credits!: CreditPurse;
@@ -128,7 +129,7 @@ export class RecordPlacer {
     // Called so since the method of a Buffer is looked for anew each time.
     if (length < longUnalignedBytes) set.call(block.bytes, data, start + messageHeaderBytes);
     else copyIntoBlock(block, start + messageHeaderBytes, data);
-    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
+    this.host.statistics.recordSent(kind - RecordKind.oneWay, 1, length);
     if (more === true) this.batch(kind, start, length);
     else this.publish();
     return true;
@@ -161,7 +162,7 @@ export class RecordPlacer {
     int32[word + 3] = serial;
     int32[word + 4] = reference | 0;
     int32[word + 5] = (serial & timedMask) === 0 ? this.timeOfSending() | 0 : 0;
-    this.host.statistics.recordSent(kind - RecordKind.oneWay, length);
+    this.host.statistics.recordSent(kind - RecordKind.oneWay, 1, length);
     if (more === true) this.batch(kind, start, length);
     else this.publish();
     if (encoding.hasWaiting) endEncoding();
@@ -180,6 +181,8 @@ export class RecordPlacer {
     }
     this.host.wires.batch(this.wire);
   }
+
+  abstract onSealed(block: MemoryBlock, end: number): void;
 
   /** How many bytes a value is given to be encoded in place: as much as the last one took, twice, and some. */
   protected get roomForValue(): number {

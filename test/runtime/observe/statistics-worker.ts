@@ -12,7 +12,7 @@ parentPort!.once('message', () => {
 
 function lap(): void {
   for (let i = 0; i < 2000; i++) {
-    statistics.recordSent(1, 10);
+    statistics.recordSent(1, 1, 10);
     statistics.recordQueueingDelay(i);
     recorded += 1;
   }

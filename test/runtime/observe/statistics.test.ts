@@ -21,12 +21,12 @@ test('counters have distinct places before the user counters', (t) => {
 
 test('what is recorded is read', (t) => {
   const block = new StatisticsBlock();
-  block.recordSent(1, 100);
-  block.recordSent(0, 20);
-  block.recordSent(2, 3);
-  block.recordReceived(1, 1000);
-  block.recordReceived(0, 200);
-  block.recordReceived(2, 30);
+  block.recordSent(1, 1, 100);
+  block.recordSent(0, 1, 20);
+  block.recordSent(2, 1, 3);
+  block.recordReceived(1, 1, 1000);
+  block.recordReceived(0, 1, 200);
+  block.recordReceived(2, 1, 30);
   block.recordPoll(0);
   block.recordPoll(4);
   block.recordPublish();

@@ -22,16 +22,16 @@ test('a ledger takes as much as its depths, of each class, and says when it was 
 test('a release is due for announcement by halves of the depth, in messages or in bytes', (t) => {
   const ledger = new ReleaseLedger(10, 100);
   for (let count = 0; count < 10; count++) receive(ledger, ledger.posts, 1);
-  for (let count = 0; count < 4; count++) t.false(ledger.release(ledger.posts, 1));
-  t.true(ledger.release(ledger.posts, 1));
+  for (let count = 0; count < 4; count++) t.false(ledger.release(ledger.posts, 1, 1));
+  t.true(ledger.release(ledger.posts, 1, 1));
   ledger.announced();
   t.false(ledger.isAnnouncementDue);
   const bytes = new ReleaseLedger(1000, 100);
   receive(bytes, bytes.posts, 49);
   receive(bytes, bytes.responses, 1);
-  t.false(bytes.release(bytes.posts, 49));
+  t.false(bytes.release(bytes.posts, 1, 49));
   t.true(bytes.isWorthCarrying);
-  t.true(bytes.release(bytes.responses, 1));
+  t.true(bytes.release(bytes.responses, 1, 1));
 });
 
 test('a peer that waits is told of anything, once', (t) => {
@@ -39,7 +39,7 @@ test('a peer that waits is told of anything, once', (t) => {
   receive(ledger, ledger.posts, 5);
   ledger.isPeerWaiting = true;
   t.false(ledger.isAnnouncementDue);
-  t.true(ledger.release(ledger.posts, 5));
+  t.true(ledger.release(ledger.posts, 1, 5));
   t.true(ledger.isWorthCarrying);
   ledger.announced();
   t.false(ledger.isAnnouncementDue);
@@ -84,7 +84,7 @@ test('announcements lost, repeated or late change nothing that a later one does 
           const bytes = underWay.shift();
           if (bytes === undefined) continue;
           ledger.unhold(ledger.posts, bytes);
-          ledger.release(ledger.posts, bytes);
+          ledger.release(ledger.posts, 1, bytes);
         } else {
           const now: [number, number] = [ledger.posts.releasedMessages, ledger.posts.releasedBytes];
           if (one.announce === 'arrives' && !purse.refill(purse.posts, ...now)) return false;

@@ -28,12 +28,18 @@ function makeInbound(onMessage: (message: Message) => void = () => {}) {
   const network = new SimulatedNetwork(new Simulation(), new Random(1), quietConditions);
   const host = new SimulatedContext(1, network, {}).layer;
   const delivered: string[] = [];
+  const reads: [number, number][] = [];
   const ledger = new ReleaseLedger(4, 1000);
   const service = {
     onOneWay: (message: Message) => {
       delivered.push(message.data.toString());
       onMessage(message);
     },
+    onAppended: (message: Message) => {
+      service.onOneWay(message);
+      return message.isFresh;
+    },
+    onRead: (messages: number, bytes: number) => reads.push([messages, bytes]),
     assignBuffer: () => undefined,
   };
   const outbound: CreditTarget = {
@@ -100,6 +106,7 @@ function makeInbound(onMessage: (message: Message) => void = () => {}) {
     inbound,
     outbound,
     delivered,
+    reads,
     receive,
     receiveBatch,
     receiveLarge,
@@ -176,6 +183,32 @@ test('messages that share a record have serial numbers one after another, whatev
     [4, 'one-way', false, 0],
   ]);
   t.deepEqual([inbound.expectedSerial, outbound.expectedSerial], [5, 5]);
+});
+
+test('what was only read of a record gives its credits back at once, and is counted, whatever ends the record', (t) => {
+  const { reads, receiveBatch, host, outbound } = makeInbound((message) => {
+    const text = message.data.toString();
+    if (text === 'kept') message.isFresh = false;
+    if (text === 'last') Object.assign(outbound, { isOnline: false });
+  });
+  const received = () => {
+    const { oneWaysReceived, bytesReceived } = readStatistics(host.statistics.memory);
+    return [oneWaysReceived, bytesReceived];
+  };
+  receiveBatch(1, ['one', 'two', 'kept', 'four']);
+  t.deepEqual(reads, [[2, 'twofour'.length]], 'the first of a record goes as any other message does');
+  t.deepEqual(received(), [4, 'onetwokeptfour'.length]);
+  receiveBatch(5, ['one', 'last', 'lost']);
+  t.deepEqual(reads[1], [1, 'last'.length]);
+  t.deepEqual(received(), [6, 'onetwokeptfouronelast'.length]);
+});
+
+test('a record that breaks off counts what was delivered of it', (t) => {
+  const { inbound, reads, receiveBatch, ledger } = makeInbound();
+  ledger.hold(ledger.posts, 995);
+  t.throws(() => receiveBatch(1, ['one', 'two', 'seven77']), { message: /more than its credits/ });
+  t.deepEqual(reads, [[1, 3]]);
+  t.is(inbound.expectedSerial, 3);
 });
 
 test('a batch behind a large message waits for its data, each message with its credits', (t) => {
