@@ -155,6 +155,7 @@ export class FrameWriter implements RecordSink {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.writer.seal();
     for (let frame = this.#firstSealed; frame !== undefined; frame = frame.next) {
       this.#waitingBytes -= frame.end - frame.start;
       const buffer = frame.buffer;

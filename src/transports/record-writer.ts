@@ -11,8 +11,8 @@ export interface RecordSink {
    * to where there is room and returns true, or returns false when there is none now; the link then reports
    * `onWritable` once there is.
    *
-   * Whenever a sink publishes, or moves the window, it calls {@link RecordWriter.seal}: without that a record which the
-   * peer may have read, or one of somebody else's, would be written over.
+   * Whenever a sink publishes, moves the window or ends, it calls {@link RecordWriter.seal} before anything else: the length
+   * of a record that was left open is only then right, and what the peer may have read must not be made longer.
    */
   makeRoom(writer: RecordWriter, alignedBytes: number): boolean;
 }
@@ -28,7 +28,7 @@ export interface OpenRecordMaker {
  * leave a context: claiming is a comparison and an addition, whichever transport lies below.
  *
  * Claimed records are invisible to the reader until the link is published. Between `claim` and the next call the
- * caller fills in the whole record, the length word included.
+ * caller fills in the whole record, the length word included; one that it leaves open it corrects when that is sealed.
  */
 export class RecordWriter {
   /** The memory that `cursor` points into. Changes only in `makeRoom`. */

@@ -147,6 +147,7 @@ export function registerBatching(transport: TestedTransport): void {
         if (value instanceof Uint8Array) return nameIn(Buffer.from(value).toString());
         return typeof value === 'string' ? value.replace(/\.+$/, '') : (value as { name: string }).name;
       };
+      const { oneWaysSent } = bench.context.statistics;
       for (let index = 0; index < count; index++) {
         // Long stretches on one of them, and turns at the two.
         const from = index % 400 < 300 ? Math.floor(index / 50) % 2 : index % 2;
@@ -165,6 +166,7 @@ export function registerBatching(transport: TestedTransport): void {
         t.true(indexes.every((each, at) => at === 0 || each > indexes[at - 1]));
       }
       t.is(new Set(names).size, count);
+      t.is(bench.context.statistics.oneWaysSent - oneWaysSent, count);
     },
   );
 

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { HeddleError } from '../../src/errors.js';
 import type { Message } from '../../src/runtime/message/message.js';
 import {
   connectionWord,
@@ -18,6 +19,7 @@ import type { ConnectionOptions } from '../../src/runtime/session/options.js';
 import { MemoryBlock } from '../../src/transports/record.js';
 import type { Link } from '../../src/transports/transport.js';
 import { makeQuietPair } from './quiet-pair.js';
+import type { SimulatedLink } from './simulated-network.js';
 
 interface Arrived {
   readonly value: unknown;
@@ -303,6 +305,68 @@ test('messages that are kept, and those that wait while reception is suspended, 
   for (let index = 0; index < 500; index++) connection.send(index, { more: true });
   await settle();
   t.is(arrived.length, 507, 'all credits have come back');
+});
+
+test('each message of a batch gives its credits back once, whatever its handler does with it', async (t) => {
+  const kept: Message[] = [];
+  const { connection, arrived, settle, ends, service } = await makePair({}, (message, end) => {
+    if (message.value === 'keep') kept.push(message.keep());
+    else if (message.value === 'release') message.release();
+    else if (message.value === 'keep and release') message.keep().release();
+    else if (message.value === 'take') message.takeBuffer();
+    else if (message.value === 'answer') end.send('an answer', { more: true });
+    else if (message.value === 'throw') throw new Error('as it was told to');
+  });
+  const sent = [
+    'read',
+    'keep',
+    'read',
+    'release',
+    'keep and release',
+    'take',
+    'answer',
+    'throw',
+    'read',
+    'keep',
+    'read',
+  ];
+  for (const value of sent) connection.send(value, { more: true });
+  await settle();
+  const { posts } = (ends[0] as Connection).inbound.ledger;
+  t.is(arrived.length, sent.length);
+  t.deepEqual([posts.heldMessages, posts.releasedMessages], [2, sent.length - 2]);
+  for (const message of kept) message.release();
+  t.deepEqual([posts.heldMessages, posts.heldBytes, posts.releasedMessages], [0, 0, sent.length]);
+  const { oneWaysSent, bytesSent } = readStatistics(connection.host.statistics.memory);
+  const { oneWaysReceived, bytesReceived } = readStatistics(service.statistics.memory);
+  t.is(oneWaysReceived, sent.length);
+  t.deepEqual([oneWaysSent, bytesSent], [oneWaysReceived, bytesReceived]);
+  t.is(posts.releasedBytes, bytesReceived);
+});
+
+test('of a batch that is kept as a whole nothing is announced to a peer that waits for credits', async (t) => {
+  let kept = 0;
+  const { connection, settle, ends } = await makePair({}, (message) => {
+    message.keep();
+    kept++;
+  });
+  connection.send('first');
+  await settle();
+  const { ledger } = (ends[0] as Connection).inbound;
+  ledger.isPeerWaiting = true;
+  for (let index = 0; index < 5; index++) connection.send(index, { more: true });
+  await settle();
+  t.is(kept, 6);
+  t.true(ledger.isPeerWaiting, 'there was nothing to tell');
+});
+
+test('what was in a batch when its link was lost has been counted as any other message is', async (t) => {
+  const { connection, settle, client, arrived } = await makePair();
+  for (let index = 0; index < 5; index++) connection.send(index, { more: true });
+  (connection.link as SimulatedLink).end(new HeddleError('ERR_HEDDLE_DISCONNECTED', 'the link is lost'));
+  await settle();
+  t.is(readStatistics(client.statistics.memory).oneWaysSent, 5);
+  t.is(arrived.length, 0);
 });
 
 const brokenRecords: [string, (int32: Int32Array) => void][] = [

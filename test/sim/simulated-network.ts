@@ -371,6 +371,7 @@ export class SimulatedLink implements Link, RecordSink {
   end(error: HeddleError | undefined): void {
     if (!this.isOpen || this.node.isCrashed) return;
     this.isOpen = false;
+    this.writer.seal();
     this.writer.cursor = 0;
     this.writer.end = 0;
     if (!this.peer.isOpen || this.peer.node.isCrashed) this.wire.network.wires.delete(this.wire);

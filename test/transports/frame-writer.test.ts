@@ -187,3 +187,15 @@ test('a record that was left open is not extended once its frame is sealed, wher
   frames.publish();
   t.is(writer.extend(maker, 16), -1);
 });
+
+test('a record that was left open is sealed when its frames end, while its bytes are there', (t) => {
+  const { frames, send } = setUp(240);
+  const seals: [number, number][] = [];
+  send(64);
+  const end = frames.writer.cursor;
+  frames.writer.open({ onSealed: (block, at) => seals.push([block.bytes.length, at]) });
+  const { length } = frames.writer.block.bytes;
+  frames.close();
+  frames.close();
+  t.deepEqual(seals, [[length, end]]);
+});

@@ -172,11 +172,12 @@ export class Inbound extends Delivery {
         messages++;
       }
     } finally {
-      // For all of them at once, which is a third of what such a message costs.
+      // For all of them at once, which is a third of what such a message costs. Until then the expected serial lags: only who
+      // may have to send again asks for it, and sends no batches.
       if (isHeld === false) {
         this.advance(messages - 1);
         this.host.statistics.recordReceived(0, messages - 1, deliveredBytes);
-        this.owner.service.onRead(readMessages, readBytes);
+        if (readMessages > 0) this.owner.service.onRead(readMessages, readBytes);
       }
     }
     return messages;

@@ -161,6 +161,7 @@ export class RingProducer implements RecordSink {
 
   /** Ends this side without a word to the consumer, which is gone. */
   abandon(): void {
+    this.writer.seal();
     this.closed = true;
     this.wantedBytes = 0;
     this.writer.end = 0;
@@ -185,7 +186,7 @@ export class RingProducer implements RecordSink {
     writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
   }
 
-  /** By the writer's contract every record claimed before this claim is filled in. */
+  /** By the writer's contract every record claimed before this claim is filled in; `publish` seals one that was left open. */
   #publishIfMuch(claimedBytes: number): void {
     const unpublishedBytes = (this.lapStart + this.writer.cursor - this.publishedTail) | 0;
     if (unpublishedBytes + claimedBytes <= this.publishBytes) return;
@@ -204,8 +205,7 @@ export class RingProducer implements RecordSink {
 
   /** The ring is full: leaves word with the consumer that room is wanted, unless room turns up meanwhile. */
   #roomAfterAsking(neededBytes: number): boolean {
-    // What is claimed must be published now: a consumer that cannot see it would never make room. By the writer's
-    // contract every record claimed before this claim is filled in.
+    // What is claimed must be published now: a consumer that cannot see it would never make room.
     if (this.publish()) this.owner.onPublishedByClaim();
     // The flag is stored before the head is loaded again; the consumer stores the head before it loads the flag. In a
     // sequentially consistent order one of the two sees the other's store, so room cannot come unnoticed. A context

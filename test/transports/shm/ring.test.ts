@@ -224,6 +224,18 @@ test('a record that was left open does not grow from one window into the next, p
   t.is(writer.extend(maker, 8), -1);
 });
 
+test('a record that was left open is sealed when its ring is abandoned', (t) => {
+  const { producer } = makeRing();
+  let seals = 0;
+  put(producer, 1, 64);
+  producer.writer.open({ onSealed: () => seals++ });
+  producer.abandon();
+  t.is(seals, 1);
+  producer.publish();
+  producer.close('');
+  t.is(seals, 1);
+});
+
 test('of a large ring no more than 8 KiB of a batch waits to be published', (t) => {
   for (const recordBytes of [64, 96, 1000, 5000]) {
     const { producer, header } = makeRing(0, 1024 * 1024);
