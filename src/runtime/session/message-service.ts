@@ -23,6 +23,9 @@ const batchOptions: SendOptions = { more: true };
 /**
  * The serving side of a connection: hands the peer's one-way messages and requests to the user's handlers, and sends what
  * becomes of them, be it responses, receipts, answers to cancels, or the credits of what was released.
+ *
+ * What every message needs stands in plain fields: one with `#` is undefined until the constructor sets it, and V8 then looks
+ * anew at each use at what it holds.
  */
 export class MessageService implements MessageOwner, GateTarget {
   private readonly connection: Connection;
