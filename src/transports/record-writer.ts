@@ -11,8 +11,9 @@ export interface RecordSink {
    * to where there is room and returns true, or returns false when there is none now; the link then reports
    * `onWritable` once there is.
    *
-   * Whenever a sink publishes, moves the window or ends, it calls {@link RecordWriter.seal} before anything else: the length
-   * of a record that was left open is only then right, and what the peer may have read must not be made longer.
+   * Whenever a sink publishes, moves the window or ends, it calls {@link RecordWriter.seal} before the bytes are
+   * read or handed on: the length of a record that was left open is only then right, and what the peer may have read must not be
+   * made longer.
    */
   makeRoom(writer: RecordWriter, alignedBytes: number): boolean;
 }
@@ -98,7 +99,7 @@ export class RecordWriter {
     return start;
   }
 
-  /** Called by the sink when it publishes or moves the window: what was claimed so far stays as it is. */
+  /** Called by the sink when it publishes, moves the window or ends: what was claimed so far stays as it is. */
   seal(): void {
     const maker = this.openMaker;
     if (maker === undefined) return;

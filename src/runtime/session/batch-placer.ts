@@ -29,11 +29,10 @@ export class BatchPlacer extends RecordPlacer {
   appendBytes(data: Uint8Array): boolean {
     const length = data.length;
     const credits = this.credits.posts;
-    const serial = this.nextSerial;
     const writer = this.writer;
     let start = -1;
     if (
-      (serial & timedMask) !== 0 &&
+      (this.nextSerial & timedMask) !== 0 &&
       // A longer one needs more care in copying, and its record is little beside it.
       length < longUnalignedBytes &&
       length <= this.inlineLimitBytes &&
@@ -55,11 +54,10 @@ export class BatchPlacer extends RecordPlacer {
   /** As {@link placeValue}, for a one-way message of which more follows. */
   appendValue(value: unknown): boolean {
     const credits = this.credits.posts;
-    const serial = this.nextSerial;
     const writer = this.writer;
     const room = this.roomForValue;
     if (
-      (serial & timedMask) === 0 ||
+      (this.nextSerial & timedMask) === 0 ||
       writer.roomBehind(this) < appendedHeaderBytes + room ||
       credits.messages <= 0 ||
       credits.bytes < room ||

@@ -91,6 +91,7 @@ export class MessageService implements MessageOwner, GateTarget {
 
   /** The gate lets a message through that has waited there. */
   deliver(message: Message): void {
+    // It was kept for the gate, so that `onRead` is never owed for it.
     if (message.kind === 'one-way') this.#serveOneWay(message);
     else this.#serveRequest(message);
   }

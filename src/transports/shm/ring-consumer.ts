@@ -67,7 +67,7 @@ export class RingConsumer {
     if (this.polling || this.stopped) return 0;
     let head = this.head;
     // `Atomics.load` costs a call, thirty times this look, which most polls end with. What it misses the next poll finds;
-    // before a context sleeps, `hasRecords` looks in earnest.
+    // before a context sleeps, `hasRecords` looks in earnest, and what that has seen no later look at the same word misses.
     if (this.header[tailIndex] === head) return 0;
     // The one barrier on the way in, an acquire: the records before this tail are complete, their plain loads below
     // cannot be served by older memory.
