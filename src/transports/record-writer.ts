@@ -38,9 +38,8 @@ export class RecordWriter {
   cursor = 0;
   /** Byte offset in `block` up to which records may be placed. */
   end = 0;
-  /** Who may still make the record that ends at `openEnd` longer; see {@link open}. */
+  /** Who may still make the last record longer; see {@link open}. */
   private openMaker: OpenRecordMaker | undefined = undefined;
-  private openEnd = 0;
   readonly #sink: RecordSink;
 
   constructor(block: MemoryBlock, sink: RecordSink) {
@@ -50,9 +49,10 @@ export class RecordWriter {
 
   /**
    * Makes room for a record of `lengthBytes` and returns its byte offset in `block`, or -1 when there is no room now.
-   * Read `block` after the call, not before.
+   * Read `block` after the call, not before. The record before it is sealed.
    */
   claim(lengthBytes: number): number {
+    this.seal();
     const alignedBytes = alignedRecordBytes(lengthBytes);
     let start = this.cursor;
     if (start + alignedBytes > this.end) {
@@ -71,39 +71,37 @@ export class RecordWriter {
     this.cursor = start + alignedRecordBytes(lengthBytes);
   }
 
-  /**
-   * Leaves the record that `maker` claimed last open: it can be extended until it is published, another is claimed, or the
-   * window moves.
-   */
+  /** Leaves the record that `maker` has claimed just now open: it can be extended until it is sealed. */
   open(maker: OpenRecordMaker): void {
-    this.seal();
     this.openMaker = maker;
-    this.openEnd = this.cursor;
   }
 
-  /** By how many bytes the record that `maker` left open can be made longer; 0 when there is none. */
-  roomBehind(maker: object): number {
-    return this.openMaker === maker && this.openEnd === this.cursor ? this.end - this.cursor : 0;
+  /** By how many bytes the window lets a record grow that was left open. */
+  get roomBehind(): number {
+    return this.end - this.cursor;
   }
 
   /**
-   * Makes the record that `maker` left open longer by `lengthBytes`, and returns the byte offset in `block` of what was added,
-   * or -1 when that is not possible now. The record's length word is the maker's to correct, when it is sealed.
+   * Makes the record that the caller has left open, and that was not sealed since, longer by `lengthBytes`. Returns the byte
+   * offset in `block` of what was added, or -1 when the window has no room. The record's length word is the maker's to
+   * correct, when it is sealed.
    */
-  extend(maker: object, lengthBytes: number): number {
+  extend(lengthBytes: number): number {
     const start = this.cursor;
     const cursor = start + alignedRecordBytes(lengthBytes);
-    if (this.openMaker !== maker || this.openEnd !== start || cursor > this.end) return -1;
+    if (cursor > this.end) return -1;
     this.cursor = cursor;
-    this.openEnd = cursor;
     return start;
   }
 
-  /** Called by the sink when it publishes, moves the window or ends: what was claimed so far stays as it is. */
+  /**
+   * Called by the sink before it publishes, moves the window or ends, and when another record is claimed: the last one stays
+   * as it is. Whoever moves `cursor` does so afterwards.
+   */
   seal(): void {
     const maker = this.openMaker;
     if (maker === undefined) return;
     this.openMaker = undefined;
-    maker.onSealed(this.block, this.openEnd);
+    maker.onSealed(this.block, this.cursor);
   }
 }

@@ -3,6 +3,7 @@ import { HeddleError } from '../../src/errors.js';
 import { frameHeaderBytes, frameMagic, writeFrameHeader } from '../../src/transports/frame.js';
 import { FrameBufferPool } from '../../src/transports/frame-buffer.js';
 import { FrameWriter } from '../../src/transports/frame-writer.js';
+import type { MemoryBlock } from '../../src/transports/record.js';
 import { fillRecord, StreamCarrier } from './frame-streams.js';
 
 function setUp(frameBytes = 256, maximumWaitingBytes = 1024) {
@@ -171,21 +172,21 @@ test('frame serials wrap as 32-bit numbers', (t) => {
   t.is(block.bytes.readUInt32LE(8), 0xffffffff);
 });
 
-test('a record that was left open is not extended once its frame is sealed, wherever the next one ends', (t) => {
+test('a record that was left open is sealed when its frame is, while its bytes are there', (t) => {
   const { frames, send } = setUp(240);
   const { writer } = frames;
-  const maker = { onSealed() {} };
+  const seals: [number, number][] = [];
+  const maker = { onSealed: (block: MemoryBlock, at: number) => seals.push([block.bytes.length, at]) };
   send(64);
   writer.open(maker);
-  const openEnd = writer.cursor;
-  t.is(writer.roomBehind(maker), writer.end - openEnd);
-  const { block } = writer;
+  const { block, cursor } = writer;
   while (writer.block === block) send(64);
-  t.is(writer.cursor, openEnd, "another's record ends there in the next buffer");
-  t.is(writer.extend(maker, 16), -1);
+  t.deepEqual(seals, [[block.bytes.length, cursor]], 'before the first of those behind it');
   writer.open(maker);
+  const last = writer.cursor;
   frames.publish();
-  t.is(writer.extend(maker, 16), -1);
+  t.deepEqual(seals[1], [block.bytes.length, last]);
+  t.is(seals.length, 2);
 });
 
 test('a record that was left open is sealed when its frames end, while its bytes are there', (t) => {

@@ -119,8 +119,8 @@ test('who left a record open is told once where it ends, however that comes', (t
   const [first, second] = [new Maker(), new Maker()];
   writer.claim(16);
   writer.open(first);
-  t.is(writer.extend(first, 8), 16);
-  t.is(writer.extend(first, 8), 24);
+  t.is(writer.extend(8), 16);
+  t.is(writer.extend(8), 24);
   t.deepEqual(first.ends, []);
   writer.seal();
   writer.seal();
@@ -129,50 +129,40 @@ test('who left a record open is told once where it ends, however that comes', (t
   writer.open(first);
   writer.claim(8);
   writer.open(second);
-  t.deepEqual(first.ends, [32, 40], "at its own end, though another's record lies behind it");
+  t.deepEqual(first.ends, [32, 40], 'before another is claimed');
   t.deepEqual(second.ends, []);
-  writer.extend(second, 8);
-  writer.open(second);
-  t.deepEqual(second.ends, [56], 'by itself, too');
+  writer.extend(8);
+  writer.claim(8);
+  t.deepEqual(second.ends, [56]);
+  writer.claim(32);
+  t.deepEqual([first.ends, second.ends], [[32, 40], [56]], 'in the next window, too');
 });
 
-test('a record that was left open is made longer until another is claimed', (t) => {
+test('a record that was left open is made longer as far as its window goes', (t) => {
   const writer = writerOver(new WindowSink(2, 64));
   const maker = new Maker();
   writer.claim(16);
-  t.is(writer.extend(maker, 8), -1, 'nobody left it open');
   writer.open(maker);
-  t.is(writer.extend(new Maker(), 8), -1, 'it is for its maker alone to make longer');
-  t.is(writer.roomBehind(new Maker()), 0);
-  t.is(writer.extend(maker, 9), 16);
+  t.is(writer.extend(9), 16);
   t.is(writer.cursor, 32);
-  t.is(writer.roomBehind(maker), 32);
-  t.is(writer.extend(maker, 33), -1, 'the window is full then');
-  t.is(writer.extend(maker, 24), 32);
-  t.is(writer.claim(8), 56);
-  t.is(writer.extend(maker, 0), -1, 'another record lies behind it');
-  t.is(writer.roomBehind(maker), 0);
-});
-
-test('a record that was published, or whose window has been left, is not made longer', (t) => {
-  const writer = writerOver(new WindowSink(2, 64));
-  const maker = new Maker();
-  writer.claim(16);
-  writer.open(maker);
-  writer.seal();
-  t.is(writer.extend(maker, 8), -1);
-  t.is(writer.roomBehind(maker), 0);
-  writer.open(maker);
-  t.is(writer.extend(maker, 8), 16);
+  t.is(writer.roomBehind, 32);
+  t.is(writer.extend(33), -1, 'the window is full then');
+  t.is(writer.cursor, 32);
+  t.is(writer.extend(32), 32);
+  t.is(writer.roomBehind, 0);
   t.is(writer.claim(48), 0, 'it goes to the next window');
-  t.is(writer.extend(maker, 8), -1);
+  t.deepEqual(maker.ends, [64]);
 });
 
-test('a claim that was given back leaves the record before it open', (t) => {
-  const writer = writerOver(new WindowSink(1, 64));
-  const maker = new Maker();
-  writer.claim(16);
-  writer.open(maker);
-  writer.trim(writer.claim(24), 0);
-  t.is(writer.extend(maker, 8), 16);
+test('a claim that was given back, or found no room, has sealed the record before it', (t) => {
+  for (const lengthBytes of [24, 64]) {
+    const writer = writerOver(new WindowSink(1, 64));
+    const maker = new Maker();
+    writer.claim(16);
+    writer.open(maker);
+    const start = writer.claim(lengthBytes);
+    t.is(start, lengthBytes === 24 ? 16 : -1);
+    if (start >= 0) writer.trim(start, 0);
+    t.deepEqual(maker.ends, [16]);
+  }
 });

@@ -21,26 +21,48 @@ const { set } = Uint8Array.prototype;
  * A message whose way is timed begins a record, so none holds more than 64.
  */
 export class BatchPlacer extends RecordPlacer {
-  /** In the open record, behind its first message. */
-  private appendedMessages = 0;
+  /** How many more messages may go into the record that is open; 0 when none is. */
+  private messagesLeft = 0;
+  /** What that was when the record was opened. */
+  private messagesAtOpening = 0;
+  /** Bytes of data of the messages behind the first one. */
   private appendedBytes = 0;
+  /** The longest data that goes behind: a longer one needs more care in copying, and its record is little beside it. */
+  private longestAppendedBytes = 0;
+  /** The open record: its first word, and the length of its first message. */
+  private openWord = 0;
+  private openLength = 0;
+
+  /** Messages that can be sent now without waiting for the peer to release any. */
+  get freeMessages(): number {
+    return this.credits === undefined ? 0 : this.credits.posts.messages - (this.messagesAtOpening - this.messagesLeft);
+  }
+
+  /** Bytes that can be sent now without waiting for the peer to release any. */
+  get freeBytes(): number {
+    return this.credits === undefined ? 0 : this.credits.posts.bytes - this.appendedBytes;
+  }
+
+  override applyOptions(): void {
+    super.applyOptions();
+    this.longestAppendedBytes = Math.min(longUnalignedBytes - 1, this.inlineLimitBytes);
+  }
+
+  /**
+   * Ends the open record, so that credits and serial number are what they are: for who is about to look at them. Not while
+   * an encoder is at work, which nothing can be placed before, and whose message may belong there.
+   */
+  protected settle(): void {
+    if (!encoding.isOn) this.writer.seal();
+  }
 
   /** As {@link placeBytes}, for a one-way message of which more follows. */
   appendBytes(data: Uint8Array): boolean {
     const length = data.length;
-    const credits = this.credits.posts;
     const writer = this.writer;
     let start = -1;
-    if (
-      (this.nextSerial & timedMask) !== 0 &&
-      // A longer one needs more care in copying, and its record is little beside it.
-      length < longUnalignedBytes &&
-      length <= this.inlineLimitBytes &&
-      credits.messages > 0 &&
-      credits.bytes >= length &&
-      encoding.isOn === false
-    ) {
-      start = writer.extend(this, appendedHeaderBytes + length);
+    if (this.messagesLeft > 0 && length <= this.longestAppendedBytes && encoding.isOn === false) {
+      start = writer.extend(appendedHeaderBytes + length);
     }
     if (start < 0) return this.placeBytes(RecordKind.oneWay, 0, data, true);
     const block = writer.block;
@@ -53,51 +75,60 @@ export class BatchPlacer extends RecordPlacer {
 
   /** As {@link placeValue}, for a one-way message of which more follows. */
   appendValue(value: unknown): boolean {
-    const credits = this.credits.posts;
     const writer = this.writer;
     const room = this.roomForValue;
-    if (
-      (this.nextSerial & timedMask) === 0 ||
-      writer.roomBehind(this) < appendedHeaderBytes + room ||
-      credits.messages <= 0 ||
-      credits.bytes < room ||
-      encoding.isOn === true
-    ) {
+    if (this.messagesLeft <= 0 || writer.roomBehind < appendedHeaderBytes + room || encoding.isOn === true) {
       return this.placeValue(RecordKind.oneWay, 0, value, true);
     }
     const length = this.encodeInPlace(value, writer.cursor + appendedHeaderBytes, room);
     if (length < 0) return false;
-    const start = writer.extend(this, appendedHeaderBytes + length);
     // What the encoder called may have published the record: nothing can go behind it then, and the value is encoded anew
     // for one of its own.
+    const start = this.messagesLeft > 0 ? writer.extend(appendedHeaderBytes + length) : -1;
     if (start >= 0) this.fillIn(writer.block.int32, start, length, MessageFlag.encoded);
     if (encoding.hasWaiting) endEncoding();
     return start >= 0;
   }
 
-  /** Writes what stands before an appended message, and counts it. Its wire publishes at the turn's end already. */
+  /** Writes what stands before an appended message. Its wire publishes at the turn's end already. */
   private fillIn(int32: Int32Array, start: number, length: number, flags: number): void {
     const word = start >> 2;
     int32[word] = length;
     int32[word + 1] = flags;
-    const credits = this.credits.posts;
-    credits.messages--;
-    credits.bytes -= length;
-    this.nextSerial = (this.nextSerial + 1) | 0;
-    this.appendedMessages++;
+    this.messagesLeft--;
     this.appendedBytes += length;
+  }
+
+  protected override leaveOpen(start: number, length: number): void {
+    const writer = this.writer;
+    const { posts } = this.credits;
+    // Up to the next one whose way is timed, which begins a record.
+    const messages = Math.min((timedEvery - this.nextSerial) & timedMask, posts.messages);
+    // With credits for all that the window has room for, bytes need not be looked at for each message.
+    if (messages <= 0 || posts.bytes < writer.roomBehind) return;
+    this.messagesLeft = messages;
+    this.messagesAtOpening = messages;
+    this.openWord = start >> 2;
+    this.openLength = length;
+    writer.open(this);
   }
 
   /** Says in the record how far it goes, and counts what was appended: once for all of it. */
   onSealed(block: MemoryBlock, end: number): void {
-    const messages = this.appendedMessages;
+    const messages = this.messagesAtOpening - this.messagesLeft;
+    const bytes = this.appendedBytes;
+    this.messagesLeft = 0;
+    this.messagesAtOpening = 0;
     if (messages === 0) return;
+    this.appendedBytes = 0;
     const { int32 } = block;
     const word = this.openWord;
     int32[word] = end - (word << 2);
     int32[word + referenceWord] = this.openLength;
-    this.host.statistics.recordSent(0, messages, this.appendedBytes);
-    this.appendedMessages = 0;
-    this.appendedBytes = 0;
+    const { posts } = this.credits;
+    posts.messages -= messages;
+    posts.bytes -= bytes;
+    this.nextSerial = (this.nextSerial + messages) | 0;
+    this.host.statistics.recordSent(0, messages, bytes);
   }
 }

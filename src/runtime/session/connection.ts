@@ -24,12 +24,12 @@ const { isPlain, isValue, noOptions } = payloads;
 export class Connection extends ConnectionBase {
   /** Messages that can be sent now without waiting for the peer to release any. */
   get freeSendMessages(): number {
-    return this.outbound.credits?.posts.messages ?? 0;
+    return this.outbound.freeMessages;
   }
 
   /** Bytes that can be sent now without waiting for the peer to release any. */
   get freeSendBytes(): number {
-    return this.outbound.credits?.posts.bytes ?? 0;
+    return this.outbound.freeBytes;
   }
 
   /** The wire that the connection really goes by; undefined while it has none. */
@@ -64,8 +64,8 @@ export class Connection extends ConnectionBase {
       if (!(payload instanceof Uint8Array)) {
         if (this.#placeValue(payload, options)) return true;
       } else if (options.more === true) {
-        if (outbound.appendBytes(payload)) return true;
-      } else if (outbound.placeBytes(RecordKind.oneWay, 0, payload, false)) return true;
+        if (outbound.appendBytes(payload) === true) return true;
+      } else if (outbound.placeBytes(RecordKind.oneWay, 0, payload, false) === true) return true;
     }
     this.requireSendable();
     return outbound.submit(RecordKind.oneWay, 0, 0, payload, options);

@@ -2,6 +2,7 @@ import { HeddleError } from '../../errors.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import * as record from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
+import type { Message } from '../message/message.js';
 import * as layout from '../message/message-layout.js';
 import { receiveControl, unknownKind } from './control-records.js';
 import * as delivery from './delivery.js';
@@ -131,43 +132,47 @@ export class Inbound extends Delivery {
    */
   #receiveAppended(block: MemoryBlock, at: number, end: number, firstSerial: number): number {
     const isHeld = this.arrivals.length > 0;
+    const { depthBytes, posts } = this.ledger;
+    // As long as the user holds none, and each is only read, every one of them has its credits.
+    let isAdmitted = posts.heldMessages === 0 && end - at <= depthBytes;
+    // With `| 0`, here and below, V8 need not ask in each round whether it is a number.
+    const last = end | 0;
+    const serial = firstSerial | 0;
+    let position = at | 0;
     let messages = 1;
-    let position = at;
     let deliveredBytes = 0;
     let readMessages = 0;
     let readBytes = 0;
     try {
       // Fields are read anew in each round: V8 knows what they hold, but not of a constant whether a handler has changed it.
-      while (position < end && this.outbound.isOnline === true) {
+      while (position < last && this.outbound.isOnline === true) {
         const int32 = block.int32;
         const dataStart = position + appendedHeaderBytes;
         const dataLength = int32[position >> 2];
         const flags = int32[(position >> 2) + 1];
-        if (dataLength < 0 || dataLength > end - dataStart || (flags & ~MessageFlag.encoded) !== 0) {
-          throw brokenBatch(dataLength, flags, end - position);
+        if (dataLength < 0 || dataLength > last - dataStart || (flags & ~MessageFlag.encoded) !== 0) {
+          throw brokenBatch(dataLength, flags, last - position);
         }
         position = alignedRecordBytes(dataStart + dataLength);
         const message = this.flyweight;
-        message.kind = 'one-way';
+        // What is the same for all of them stands there already, unless a handler kept the object, or wrote to it.
+        if (message.isFresh === false || message.block !== block) renew(message, block);
+        if (message.kind !== 'one-way') message.kind = 'one-way';
         message.more = true;
-        message.serial = (firstSerial + messages) | 0;
         message.reference = 0;
+        message.serial = (serial + messages) | 0;
         message.flags = flags | MessageFlag.more;
-        if (message.block !== block) message.block = block;
-        message.headerStart = dataStart;
-        message.headerLength = 0;
         message.dataStart = dataStart;
         message.length = dataLength;
         message.chargedBytes = dataLength;
-        if (message.isFresh === false) message.refresh();
         if (isHeld === true) this.deliverLater(RecordKind.oneWay, message, 0);
         else {
-          if (!this.ledger.admits(this.ledger.posts, dataLength)) throw this.overdrawn(message);
+          if (isAdmitted === false && !this.ledger.admits(posts, dataLength)) throw this.overdrawn(message);
           deliveredBytes += dataLength;
           if (this.owner.service.onAppended(message) === true) {
             readMessages++;
             readBytes += dataLength;
-          }
+          } else isAdmitted = false;
         }
         messages++;
       }
@@ -242,6 +247,13 @@ export class Inbound extends Delivery {
     if (transfer === undefined) this.skipping = true;
     else link.buffers?.discard(transfer);
   }
+}
+
+/** Makes `message` one of a record in `block`, without a header, with which nothing has been done. */
+function renew(message: Message, block: MemoryBlock): void {
+  message.headerLength = 0;
+  message.block = block;
+  if (message.isFresh === false) message.refresh();
 }
 
 function brokenBatch(length: number, flags: number, restBytes: number): HeddleError {

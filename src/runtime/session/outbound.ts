@@ -191,6 +191,7 @@ export class Outbound extends BatchPlacer {
   }
 
   #placeWaiting(): void {
+    this.settle();
     const placedBefore = this.nextSerial;
     const fragmentsBefore = this.#stream.placedFragments;
     // Nothing may come between the fragments of a large message: not even what a callback sends meanwhile.

@@ -61,9 +61,6 @@ export abstract class RecordPlacer implements OpenRecordMaker {
   protected writer!: RecordWriter;
   /** Size of the last encoded value: a guess for the next one. */
   private encodedBytes = 128;
-  /** The record that was left open last: its first word, and the length of its message. See `BatchPlacer`. */
-  protected openWord = 0;
-  protected openLength = 0;
   protected readonly host: SessionHost;
   private readonly codec: Codec;
   readonly #owner: PlacerOwner;
@@ -107,11 +104,16 @@ export abstract class RecordPlacer implements OpenRecordMaker {
   placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
     if (encoding.isOn === true) requireNotEncoding();
     const length = data.length;
-    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
-    if (length > this.inlineLimitBytes || credits.messages <= 0 || credits.bytes < length) return false;
+    if (length > this.inlineLimitBytes) return false;
     const writer = this.writer;
+    // Before the look at the credits: what is in a record that was left open counts when it is sealed.
     const start = writer.claim(messageHeaderBytes + length);
     if (start < 0) return false;
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    if (credits.messages <= 0 || credits.bytes < length) {
+      writer.trim(start, 0);
+      return false;
+    }
     credits.messages--;
     credits.bytes -= length;
     const serial = this.nextSerial;
@@ -138,14 +140,15 @@ export abstract class RecordPlacer implements OpenRecordMaker {
   /** The straight way for a value: encoded in place. False when it must take the other way. */
   placeValue(kind: number, reference: number, value: unknown, more: boolean): boolean {
     if (encoding.isOn === true) requireNotEncoding();
-    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
     const room = this.roomForValue;
-    if (credits.messages <= 0 || credits.bytes < room) return false;
     const writer = this.writer;
+    // See placeBytes.
     const start = writer.claim(messageHeaderBytes + room);
     if (start < 0) return false;
     // Not claimed until it is complete: what the encoder calls may publish what was placed before, or end the link.
-    writer.cursor = start;
+    writer.trim(start, 0);
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    if (credits.messages <= 0 || credits.bytes < room) return false;
     const length = this.encodeInPlace(value, start + messageHeaderBytes, room);
     if (length < 0) return false;
     writer.trim(start, messageHeaderBytes + length);
@@ -174,14 +177,12 @@ export abstract class RecordPlacer implements OpenRecordMaker {
    * data is empty: a length of 0 would say that none do.
    */
   private batch(kind: number, start: number, length: number): void {
-    if (kind === RecordKind.oneWay && length > 0) {
-      this.writer.open(this);
-      this.openWord = start >> 2;
-      this.openLength = length;
-    }
+    if (kind === RecordKind.oneWay && length > 0) this.leaveOpen(start, length);
     this.host.wires.batch(this.wire);
   }
 
+  /** The one-way message at `start`, with `length` bytes of data, lies in its record, behind which others may go. */
+  protected abstract leaveOpen(start: number, length: number): void;
   abstract onSealed(block: MemoryBlock, end: number): void;
 
   /** How many bytes a value is given to be encoded in place: as much as the last one took, twice, and some. */

@@ -142,6 +142,7 @@ export class RingProducer implements RecordSink {
   close(reason: string): void {
     if (this.closed) return;
     const writer = this.writer;
+    writer.seal();
     const { headerBytes, records } = this.ring;
     // Buffer.write stops before a character that does not fit whole.
     const reasonBytes = headerBytes.write(reason, reasonByteOffset, maximumReasonBytes, 'utf8');

@@ -175,9 +175,11 @@ test('an open record is made longer until it is published, and never past the lo
   const { writer } = producer;
   const { bytes } = producer.ring.records;
   let start = 0;
+  let isOpen = false;
   const maker = {
     onSealed: (block: MemoryBlock, end: number) => {
       block.int32[start >> 2] = end - start;
+      isOpen = false;
     },
   };
   const sent: number[] = [];
@@ -185,18 +187,17 @@ test('an open record is made longer until it is published, and never past the lo
     if (!put(producer, seed, 16)) break;
     let lengthBytes = 16;
     writer.open(maker);
+    isOpen = true;
     start = writer.cursor - lengthBytes;
-    while (lengthBytes < seed * 8 && writer.extend(maker, 8) >= 0) {
+    while (lengthBytes < seed * 8 && writer.extend(8) >= 0) {
       for (let i = lengthBytes; i < lengthBytes + 8; i += 1) bytes[start + i] = (seed + i) & 0xff;
       lengthBytes += 8;
     }
     sent.push(lengthBytes);
     if (seed % 3 === 0) {
-      const before = writer.cursor;
       producer.publish();
       t.is(header[tailIndex], producer.publishedTail);
-      t.is(writer.extend(maker, 8), -1, 'the consumer may have read its length');
-      t.is(writer.cursor, before);
+      t.false(isOpen, 'the consumer may have read its length');
     }
     if (seed % 4 === 0) consumer.poll(many);
   }
@@ -211,17 +212,18 @@ test('an open record is made longer until it is published, and never past the lo
 });
 
 test('a record that was left open does not grow from one window into the next, past the longest of the ring', (t) => {
-  const { producer } = makeRing();
+  const { producer, consumer } = makeRing();
   const { writer } = producer;
-  const maker = { onSealed() {} };
-  const window = producer.publishBytes;
-  put(producer, 1, window - 112);
-  producer.publish();
-  put(producer, 2, 104);
+  let seals = 0;
+  const maker = { onSealed: () => seals++ };
+  // Fills the ring, so that a claim fails and the window moves when there is room again, with no claim.
+  let sent = 0;
+  while (put(producer, sent, 64)) sent++;
+  t.true(sent > 0);
   writer.open(maker);
-  // Somebody's guess of what it needs is too long for this window; what is needed, nothing, leaves the cursor where it was.
-  writer.trim(writer.claim(48), 0);
-  t.is(writer.extend(maker, 8), -1);
+  consumer.poll(many);
+  t.true(producer.roomHasCome());
+  t.is(seals, 1);
 });
 
 test('a record that was left open is sealed when its ring is abandoned', (t) => {
