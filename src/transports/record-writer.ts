@@ -71,25 +71,23 @@ export class RecordWriter {
     this.cursor = start + alignedRecordBytes(lengthBytes);
   }
 
-  /** Leaves the record that `maker` has claimed just now open: it can be extended until it is sealed. */
+  /**
+   * Leaves the record that `maker` has claimed just now open: it can be extended, by `maker` alone, until it is sealed. Nothing
+   * lies behind it, and the record before it is sealed: the claim has seen to that.
+   */
   open(maker: OpenRecordMaker): void {
     this.openMaker = maker;
   }
 
-  /** By how many bytes the window lets a record grow that was left open. */
-  get roomBehind(): number {
-    return this.end - this.cursor;
-  }
-
   /**
    * Makes the record that the caller has left open, and that was not sealed since, longer by `lengthBytes`. Returns the byte
-   * offset in `block` of what was added, or -1 when the window has no room. The record's length word is the maker's to
-   * correct, when it is sealed.
+   * offset in `block` of what was added, or -1 when it would go beyond `longestEnd`, which lies within the window. The
+   * record's length word is the maker's to correct, when it is sealed.
    */
-  extend(lengthBytes: number): number {
+  extend(lengthBytes: number, longestEnd: number): number {
     const start = this.cursor;
     const cursor = start + alignedRecordBytes(lengthBytes);
-    if (cursor > this.end) return -1;
+    if (cursor > longestEnd) return -1;
     this.cursor = cursor;
     return start;
   }

@@ -262,6 +262,109 @@ test('a batch takes no more credits than there are', async (t) => {
   t.is(connection.queuedMessages, 0);
 });
 
+test('what lies in an open record counts among what was sent', async (t) => {
+  const { connection, settle } = await makePair();
+  const [messages, bytes] = [connection.freeSendMessages, connection.freeSendBytes];
+  connection.send(Buffer.alloc(30), { more: true });
+  connection.send(Buffer.alloc(20), { more: true });
+  t.deepEqual([connection.freeSendMessages, connection.freeSendBytes], [messages - 2, bytes - 50]);
+  connection.send(Buffer.alloc(10), { more: true });
+  t.deepEqual([connection.freeSendMessages, connection.freeSendBytes], [messages - 3, bytes - 60]);
+  connection.flush();
+  t.deepEqual([connection.freeSendMessages, connection.freeSendBytes], [messages - 3, bytes - 60]);
+  connection.send(Buffer.alloc(5));
+  t.deepEqual([connection.freeSendMessages, connection.freeSendBytes], [messages - 4, bytes - 65]);
+  await settle();
+});
+
+const runs = ['bytes', 'values', 'headers'].flatMap((what) => [5, 7, 11].map((length) => ({ what, length })));
+for (const { what, length } of runs) {
+  test(`batches of ${length} ${what} take no more messages than there are credits for`, async (t) => {
+    const kept: Message[] = [];
+    const { connection, arrived, settle } = await makePair({ receiveDepthMessages: 10 }, (message) => {
+      kept.push(message.keep());
+    });
+    const send = (index: number): boolean => {
+      const last = index % length === length - 1;
+      if (what === 'values') return connection.send({ index }, { more: !last });
+      const payload = Buffer.alloc(8, index);
+      return connection.send(payload, what === 'headers' && last ? { header: Buffer.from('h') } : { more: !last });
+    };
+    for (let index = 0; index < 13; index++) {
+      t.is(send(index), index < 10);
+      t.is(connection.freeSendMessages, Math.max(0, 9 - index));
+    }
+    await settle();
+    t.is(kept.length, 10);
+    for (const message of kept) message.release();
+    await settle();
+    t.is(connection.queuedMessages, 0);
+    t.is(arrived.length, 13);
+    t.deepEqual(
+      arrived.map((each) => each.serial - (arrived[0] as Arrived).serial),
+      arrived.map((_, index) => index),
+    );
+  });
+}
+
+test('what is left of the credits for bytes is used by a batch, whatever room its frame has', async (t) => {
+  const { connection, arrived, records, settle } = await makePair({ receiveDepthBytes: 400 });
+  for (let index = 0; index < 15; index++) connection.send(Buffer.of(index), { more: true });
+  t.is(connection.freeSendBytes, 385);
+  await settle();
+  t.is(arrived.length, 15);
+  t.is(records.length, 1);
+});
+
+const overdrafts: [string, Partial<ConnectionOptions>, (index: number) => Buffer, number][] = [
+  ['messages', { receiveDepthMessages: 4 }, (index) => Buffer.of(index), 5],
+  ['bytes', { receiveDepthBytes: 100 }, (index) => Buffer.alloc(index === 0 ? 4 : 40, index), 3],
+  ['bytes of one', { receiveDepthBytes: 100 }, (index) => Buffer.alloc(index === 2 ? 200 : 4), 2],
+];
+for (const [what, options, payload, taken] of overdrafts) {
+  test(`a peer that sends more in a batch than its credits for ${what} is disconnected`, async (t) => {
+    const { connection, arrived, settle } = await makePair(options, (message) => {
+      if ((message.data[0] as number) > 0) message.keep();
+    });
+    const { posts } = connection.outbound.credits;
+    posts.messages = 1000;
+    posts.bytes = 100_000;
+    for (let index = 0; index < 8; index++) connection.send(payload(index), { more: true });
+    await settle();
+    t.is(arrived.length, taken);
+    t.is(connection.state, 'disconnected');
+  });
+}
+
+test('the statistics of credits count what lies in an open record', async (t) => {
+  const { connection, client, settle, ends } = await makePair({ receiveDepthMessages: 100 });
+  connection.send('first');
+  await settle();
+  for (let index = 0; index < 30; index++) connection.send(index, { more: true });
+  const block = new MemoryBlock(new ArrayBuffer(48));
+  block.int32[0] = 48;
+  block.int32[kindWord] = RecordKind.credit | (MessageFlag.credits << flagsShift);
+  block.int32[connectionWord] = (ends[0] as Connection).outbound.remoteId;
+  client.host.receiver.onRecord(connection.link as Link, block, 0, 48);
+  t.is(readStatistics(client.statistics.memory).creditsInUseMessages, 31, 'the peer has told of none yet');
+});
+
+test('what waits while its link takes no records is not overtaken', async (t) => {
+  const { connection, arrived, settle } = await makePair();
+  const { outbound } = connection;
+  outbound.wire.isBlocked = true;
+  connection.send('first', { header: Buffer.from('h') });
+  connection.send('second');
+  outbound.wire.isBlocked = false;
+  outbound.pump();
+  connection.flush();
+  await settle();
+  t.deepEqual(
+    arrived.map((each) => each.value),
+    ['first', 'second'],
+  );
+});
+
 test('a handler that ends the connection gets nothing more of the batch', async (t) => {
   const { connection, arrived, settle } = await makePair({}, (message, end) => {
     if (message.value === 2) end.destroy();

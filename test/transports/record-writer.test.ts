@@ -119,8 +119,8 @@ test('who left a record open is told once where it ends, however that comes', (t
   const [first, second] = [new Maker(), new Maker()];
   writer.claim(16);
   writer.open(first);
-  t.is(writer.extend(8), 16);
-  t.is(writer.extend(8), 24);
+  t.is(writer.extend(8, writer.end), 16);
+  t.is(writer.extend(8, writer.end), 24);
   t.deepEqual(first.ends, []);
   writer.seal();
   writer.seal();
@@ -131,25 +131,24 @@ test('who left a record open is told once where it ends, however that comes', (t
   writer.open(second);
   t.deepEqual(first.ends, [32, 40], 'before another is claimed');
   t.deepEqual(second.ends, []);
-  writer.extend(8);
+  writer.extend(8, writer.end);
   writer.claim(8);
   t.deepEqual(second.ends, [56]);
   writer.claim(32);
   t.deepEqual([first.ends, second.ends], [[32, 40], [56]], 'in the next window, too');
 });
 
-test('a record that was left open is made longer as far as its window goes', (t) => {
+test('a record that was left open is made longer as far as its maker wants', (t) => {
   const writer = writerOver(new WindowSink(2, 64));
   const maker = new Maker();
   writer.claim(16);
   writer.open(maker);
-  t.is(writer.extend(9), 16);
+  t.is(writer.extend(9, 40), 16);
   t.is(writer.cursor, 32);
-  t.is(writer.roomBehind, 32);
-  t.is(writer.extend(33), -1, 'the window is full then');
+  t.is(writer.extend(9, 40), -1);
   t.is(writer.cursor, 32);
-  t.is(writer.extend(32), 32);
-  t.is(writer.roomBehind, 0);
+  t.is(writer.extend(8, 40), 32);
+  t.is(writer.extend(24, 64), 40);
   t.is(writer.claim(48), 0, 'it goes to the next window');
   t.deepEqual(maker.ends, [64]);
 });

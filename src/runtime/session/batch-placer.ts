@@ -25,6 +25,8 @@ export class BatchPlacer extends RecordPlacer {
   private messagesLeft = 0;
   /** What that was when the record was opened. */
   private messagesAtOpening = 0;
+  /** Byte of the writer's block up to which the record may grow: as far as its window, and as there are credits for bytes. */
+  private longestEnd = 0;
   /** Bytes of data of the messages behind the first one. */
   private appendedBytes = 0;
   /** The longest data that goes behind: a longer one needs more care in copying, and its record is little beside it. */
@@ -35,12 +37,16 @@ export class BatchPlacer extends RecordPlacer {
 
   /** Messages that can be sent now without waiting for the peer to release any. */
   get freeMessages(): number {
-    return this.credits === undefined ? 0 : this.credits.posts.messages - (this.messagesAtOpening - this.messagesLeft);
+    return this.credits === undefined ? 0 : this.credits.posts.messages - this.appendedMessages;
   }
 
   /** Bytes that can be sent now without waiting for the peer to release any. */
   get freeBytes(): number {
     return this.credits === undefined ? 0 : this.credits.posts.bytes - this.appendedBytes;
+  }
+
+  private get appendedMessages(): number {
+    return this.messagesAtOpening - this.messagesLeft;
   }
 
   override applyOptions(): void {
@@ -49,8 +55,8 @@ export class BatchPlacer extends RecordPlacer {
   }
 
   /**
-   * Ends the open record, so that credits and serial number are what they are: for who is about to look at them. Not while
-   * an encoder is at work, which nothing can be placed before, and whose message may belong there.
+   * Ends the open record, so that what is in it counts among credits and serial numbers, for who is about to look at them.
+   * Not while an encoder is at work: nothing is placed until it returns, and its message may still go into that record.
    */
   protected settle(): void {
     if (!encoding.isOn) this.writer.seal();
@@ -62,7 +68,7 @@ export class BatchPlacer extends RecordPlacer {
     const writer = this.writer;
     let start = -1;
     if (this.messagesLeft > 0 && length <= this.longestAppendedBytes && encoding.isOn === false) {
-      start = writer.extend(appendedHeaderBytes + length);
+      start = writer.extend(appendedHeaderBytes + length, this.longestEnd);
     }
     if (start < 0) return this.placeBytes(RecordKind.oneWay, 0, data, true);
     const block = writer.block;
@@ -77,14 +83,15 @@ export class BatchPlacer extends RecordPlacer {
   appendValue(value: unknown): boolean {
     const writer = this.writer;
     const room = this.roomForValue;
-    if (this.messagesLeft <= 0 || writer.roomBehind < appendedHeaderBytes + room || encoding.isOn === true) {
+    const roomLeft = this.longestEnd - writer.cursor;
+    if (this.messagesLeft <= 0 || roomLeft < appendedHeaderBytes + room || encoding.isOn === true) {
       return this.placeValue(RecordKind.oneWay, 0, value, true);
     }
     const length = this.encodeInPlace(value, writer.cursor + appendedHeaderBytes, room);
     if (length < 0) return false;
     // What the encoder called may have published the record: nothing can go behind it then, and the value is encoded anew
     // for one of its own.
-    const start = this.messagesLeft > 0 ? writer.extend(appendedHeaderBytes + length) : -1;
+    const start = this.messagesLeft > 0 ? writer.extend(appendedHeaderBytes + length, this.longestEnd) : -1;
     if (start >= 0) this.fillIn(writer.block.int32, start, length, MessageFlag.encoded);
     if (encoding.hasWaiting) endEncoding();
     return start >= 0;
@@ -104,10 +111,11 @@ export class BatchPlacer extends RecordPlacer {
     const { posts } = this.credits;
     // Up to the next one whose way is timed, which begins a record.
     const messages = Math.min((timedEvery - this.nextSerial) & timedMask, posts.messages);
-    // With credits for all that the window has room for, bytes need not be looked at for each message.
-    if (messages <= 0 || posts.bytes < writer.roomBehind) return;
+    if (messages <= 0) return;
     this.messagesLeft = messages;
     this.messagesAtOpening = messages;
+    // Counting what stands before each message, too: so there are credits for whatever fits.
+    this.longestEnd = Math.min(writer.end, writer.cursor + posts.bytes);
     this.openWord = start >> 2;
     this.openLength = length;
     writer.open(this);
@@ -115,7 +123,7 @@ export class BatchPlacer extends RecordPlacer {
 
   /** Says in the record how far it goes, and counts what was appended: once for all of it. */
   onSealed(block: MemoryBlock, end: number): void {
-    const messages = this.messagesAtOpening - this.messagesLeft;
+    const messages = this.appendedMessages;
     const bytes = this.appendedBytes;
     this.messagesLeft = 0;
     this.messagesAtOpening = 0;

@@ -44,6 +44,9 @@ export interface InboundOwner extends ControlOwner {
 /** What of the sending half the receiving half fills in. */
 export interface CreditTarget {
   readonly credits: CreditPurse;
+  /** Messages and bytes that can be sent now. */
+  readonly freeMessages: number;
+  readonly freeBytes: number;
   /** False as soon as the connection has ended, or lost its link. */
   readonly isOnline: boolean;
   readonly retransmitter: { acknowledge(expectedSerial: number): void } | undefined;

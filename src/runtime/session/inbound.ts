@@ -155,7 +155,7 @@ export class Inbound extends Delivery {
         }
         position = alignedRecordBytes(dataStart + dataLength);
         const message = this.flyweight;
-        // What is the same for all of them stands there already, unless a handler kept the object, or wrote to it.
+        // What is the same for all of them stands there already, unless a handler did something with it.
         if (message.isFresh === false || message.block !== block) renew(message, block);
         if (message.kind !== 'one-way') message.kind = 'one-way';
         message.more = true;
@@ -227,7 +227,10 @@ export class Inbound extends Delivery {
     const credits = outbound.credits;
     const at = word + creditWord;
     const { peerDepthMessages, peerDepthBytes, posts } = credits;
-    this.host.statistics.recordCreditUse(peerDepthMessages - posts.messages, peerDepthBytes - posts.bytes);
+    this.host.statistics.recordCreditUse(
+      peerDepthMessages - outbound.freeMessages,
+      peerDepthBytes - outbound.freeBytes,
+    );
     if (
       !credits.refill(posts, int32[at], int32[at + 1]) ||
       !credits.refill(credits.responses, int32[at + 2], int32[at + 3])

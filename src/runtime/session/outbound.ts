@@ -187,6 +187,11 @@ export class Outbound extends BatchPlacer {
   /** Places what waits, as far as credits and room allow. */
   pump(): void {
     if (this.isOnline && !this.wire.isBlocked) this.#placeWaiting();
+    else {
+      // What waits now is not to be overtaken.
+      if (this.posts.length > 0) this.straightPosts = false;
+      if (this.answers.length > 0) this.straightAnswers = false;
+    }
     this.#countWaiting();
   }
 

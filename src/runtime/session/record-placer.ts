@@ -104,16 +104,13 @@ export abstract class RecordPlacer implements OpenRecordMaker {
   placeBytes(kind: number, reference: number, data: Uint8Array, more: boolean): boolean {
     if (encoding.isOn === true) requireNotEncoding();
     const length = data.length;
-    if (length > this.inlineLimitBytes) return false;
     const writer = this.writer;
-    // Before the look at the credits: what is in a record that was left open counts when it is sealed.
+    // What is in a record that was left open counts from here on, among the credits and the serial numbers.
+    writer.seal();
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    if (length > this.inlineLimitBytes || credits.messages <= 0 || credits.bytes < length) return false;
     const start = writer.claim(messageHeaderBytes + length);
     if (start < 0) return false;
-    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
-    if (credits.messages <= 0 || credits.bytes < length) {
-      writer.trim(start, 0);
-      return false;
-    }
     credits.messages--;
     credits.bytes -= length;
     const serial = this.nextSerial;
@@ -142,13 +139,13 @@ export abstract class RecordPlacer implements OpenRecordMaker {
     if (encoding.isOn === true) requireNotEncoding();
     const room = this.roomForValue;
     const writer = this.writer;
-    // See placeBytes.
+    writer.seal();
+    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
+    if (credits.messages <= 0 || credits.bytes < room) return false;
     const start = writer.claim(messageHeaderBytes + room);
     if (start < 0) return false;
     // Not claimed until it is complete: what the encoder calls may publish what was placed before, or end the link.
-    writer.trim(start, 0);
-    const credits = kind === RecordKind.response ? this.credits.responses : this.credits.posts;
-    if (credits.messages <= 0 || credits.bytes < room) return false;
+    writer.cursor = start;
     const length = this.encodeInPlace(value, start + messageHeaderBytes, room);
     if (length < 0) return false;
     writer.trim(start, messageHeaderBytes + length);

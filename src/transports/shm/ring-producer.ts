@@ -187,7 +187,7 @@ export class RingProducer implements RecordSink {
     writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
   }
 
-  /** By the writer's contract every record claimed before this claim is filled in; `publish` seals one that was left open. */
+  /** By the writer's contract every record claimed before this claim is filled in, and sealed. */
   #publishIfMuch(claimedBytes: number): void {
     const unpublishedBytes = (this.lapStart + this.writer.cursor - this.publishedTail) | 0;
     if (unpublishedBytes + claimedBytes <= this.publishBytes) return;

@@ -44,6 +44,8 @@ function makeInbound(onMessage: (message: Message) => void = () => {}) {
   };
   const outbound: CreditTarget = {
     credits: new CreditPurse(4, 1000),
+    freeMessages: 4,
+    freeBytes: 1000,
     retransmitter: undefined,
     isOnline: true,
     expectedSerial: 1,

@@ -189,7 +189,7 @@ test('an open record is made longer until it is published, and never past the lo
     writer.open(maker);
     isOpen = true;
     start = writer.cursor - lengthBytes;
-    while (lengthBytes < seed * 8 && writer.extend(8) >= 0) {
+    while (lengthBytes < seed * 8 && writer.extend(8, writer.end) >= 0) {
       for (let i = lengthBytes; i < lengthBytes + 8; i += 1) bytes[start + i] = (seed + i) & 0xff;
       lengthBytes += 8;
     }
@@ -224,6 +224,27 @@ test('a record that was left open does not grow from one window into the next, p
   consumer.poll(many);
   t.true(producer.roomHasCome());
   t.is(seals, 1);
+});
+
+test('a record that was left open is sealed when its ring is closed, and the close lies behind it', (t) => {
+  const { producer, consumer, sink } = makeRing();
+  const { writer } = producer;
+  put(producer, 1, 16);
+  const start = writer.cursor - 16;
+  writer.open({
+    onSealed: (block, end) => {
+      block.int32[start >> 2] = end - start;
+    },
+  });
+  const at = writer.extend(8, writer.end);
+  for (let i = at; i < at + 8; i += 1) producer.ring.records.bytes[i] = (1 + i - start) & 0xff;
+  producer.close('');
+  consumer.poll(many);
+  t.deepEqual(
+    sink.records.map((record) => record.lengthBytes),
+    [24],
+  );
+  t.is(sink.reason, '');
 });
 
 test('a record that was left open is sealed when its ring is abandoned', (t) => {
