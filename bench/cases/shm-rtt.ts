@@ -20,4 +20,6 @@ export const shmRttIdle: Benchmark = {
   higherIsBetter: false,
   ours: oursSide('shm-rtt', { bytes: 64, pauseMs: 1 }),
   peers: [{ side: postMessageEcho('postMessage echo', 64, 1), goal: ratioGoal(1, 1.5) }],
+  // A run is some 650 round trips; V8 has compiled what they pass through after some 3000.
+  warmUpMs: { full: 4000, quick: 3000 },
 };

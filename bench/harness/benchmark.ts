@@ -60,6 +60,8 @@ export interface Benchmark {
   readonly peers: readonly Peer[];
   /** How long one run takes, where the harness's own time does not suit. */
   readonly runMs?: { readonly full: number; readonly quick: number };
+  /** How long each side is warmed up, where half of a run is too short for V8 to have compiled what is measured. */
+  readonly warmUpMs?: { readonly full: number; readonly quick: number };
   /** How many rounds, where the harness's own number does not suit. */
   readonly rounds?: { readonly full: number; readonly quick: number };
 }

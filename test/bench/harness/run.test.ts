@@ -2,7 +2,7 @@ import test from 'ava';
 import { type Benchmark, ratioGoal, type Side } from '../../../bench/harness/benchmark.js';
 import { planFor, type RunPlan, runBenchmark } from '../../../bench/harness/run.js';
 
-const plan: RunPlan = { mode: 'full', runMs: 1, rounds: 3, limitMs: 60_000 };
+const plan: RunPlan = { mode: 'full', runMs: 2, rounds: 3, warmUpMs: 1, limitMs: 60_000 };
 
 /** A side that returns given values, the first of them for the warm-up, and notes each call. */
 function scriptedSide(name: string, log: string[], values: readonly (number | Error)[]): Side {
@@ -119,5 +119,10 @@ test('a benchmark may have its own plan', (t) => {
   const own = { ...benchmarkOf(absentSide('A')), runMs: { full: 10_000, quick: 7 }, rounds: { full: 2, quick: 1 } };
   t.like(planFor(own, true), { runMs: 7, rounds: 1 });
   t.like(planFor(own, false), { runMs: 10_000, rounds: 2 });
+  const long = { ...own, warmUpMs: { full: 4000, quick: 300 } };
+  t.deepEqual(
+    [own, long].flatMap((each) => [planFor(each, true).warmUpMs, planFor(each, false).warmUpMs]),
+    [3.5, 1000, 300, 4000],
+  );
   t.true(planFor(benchmarkOf(absentSide('A')), true).runMs < planFor(benchmarkOf(absentSide('A')), false).runMs);
 });
