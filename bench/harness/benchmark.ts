@@ -1,6 +1,9 @@
 /** How much is measured: `quick` shows that a benchmark works and roughly what comes out. */
 export type Mode = 'full' | 'quick';
 
+/** A number for each. */
+export type PerMode = Readonly<Record<Mode, number>>;
+
 /**
  * One of the programs that a benchmark compares. A side lives in a process of its own, started for the benchmark and
  * ended with it, so that no side inherits another's heap, threads or compiled code.
@@ -59,11 +62,11 @@ export interface Benchmark {
   readonly ours: Side;
   readonly peers: readonly Peer[];
   /** How long one run takes, where the harness's own time does not suit. */
-  readonly runMs?: { readonly full: number; readonly quick: number };
+  readonly runMs?: PerMode;
   /** How long each side is warmed up, where half of a run is too short for V8 to have compiled what is measured. */
-  readonly warmUpMs?: { readonly full: number; readonly quick: number };
+  readonly warmUpMs?: PerMode;
   /** How many rounds, where the harness's own number does not suit. */
-  readonly rounds?: { readonly full: number; readonly quick: number };
+  readonly rounds?: PerMode;
 }
 
 /** A goal in the form of most benchmarks. */

@@ -62,7 +62,7 @@ export class Connection extends ConnectionBase {
     const outbound = this.outbound;
     if (outbound.straightPosts === true && (options === noOptions || isPlain(options))) {
       if (!(payload instanceof Uint8Array)) {
-        if (this.#placeValue(payload, options)) return true;
+        if (this.#placeValue(payload, options) === true) return true;
       } else if (options.more === true) {
         if (outbound.appendBytes(payload) === true) return true;
       } else if (outbound.placeBytes(RecordKind.oneWay, 0, payload, false) === true) return true;
