@@ -54,7 +54,8 @@ export class Connection extends ConnectionBase {
    * {@link ready}, or meets `ERR_HEDDLE_SEND_QUEUE_FULL` in the end.
    *
    * Without `more` the message is visible to the peer when the call returns; with it, when the batch's last message is
-   * sent, when this turn of the event loop ends, or when the frame is full or the ring has 8 KiB of it.
+   * sent, when this turn of the event loop ends, or when the frame is full or the ring has 8 KiB or eight messages of it,
+   * whichever is more.
    *
    * @throws ERR_HEDDLE_SEND_QUEUE_FULL, ERR_HEDDLE_MESSAGE_TOO_LARGE, ERR_HEDDLE_CODEC, and the connection's end.
    */

@@ -78,11 +78,12 @@ export function ringShareBytes(capacityBytes: number): number {
 }
 
 /**
- * Of a ring of that capacity, the bytes after which the producer publishes in the midst of a batch: few enough that a
- * consumer that waits begins with the batch while it is made, so many that publishing costs next to nothing.
+ * Of a ring of that capacity, the bytes after which the producer publishes in the midst of a batch whose next record takes
+ * `recordBytes`: few enough that a consumer that waits begins with the batch while it is made, so many, and so many records,
+ * that publishing costs next to nothing. At least `recordBytes`, of a record that the ring can hold.
  */
-export function ringPublishBytes(capacityBytes: number): number {
-  return Math.min(8192, capacityBytes >> 3);
+export function ringPublishBytes(capacityBytes: number, recordBytes: number): number {
+  return Math.min(Math.max(8192, 8 * recordBytes), capacityBytes >> 3);
 }
 
 /** Makes the memory of an empty ring. The capacity is a power of two from 4 KiB to 64 MiB. */

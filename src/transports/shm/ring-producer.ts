@@ -42,7 +42,6 @@ export class RingProducer implements RecordSink {
   readonly owner: RingProducerOwner;
   readonly header: Int32Array;
   readonly capacityBytes: number;
-  readonly publishBytes: number;
   lapStart: number;
   publishedTail: number;
   /** The consumer's position as last seen. The true one is never behind it, so room counted from it is really there. */
@@ -55,7 +54,6 @@ export class RingProducer implements RecordSink {
     this.owner = owner;
     this.header = ring.header;
     this.capacityBytes = ring.capacityBytes;
-    this.publishBytes = ringPublishBytes(ring.capacityBytes);
     this.maximumRecordBytes = maximumRingRecordBytes(ring.capacityBytes);
     this.publishedTail = Atomics.load(ring.header, tailIndex);
     this.cachedHead = Atomics.load(ring.header, headIndex);
@@ -178,19 +176,25 @@ export class RingProducer implements RecordSink {
     return this.capacityBytes - closeReserveBytes - ((this.lapStart + this.writer.cursor - this.cachedHead) | 0);
   }
 
-  /** The window has room for the record that is about to be claimed, however long, where the ring has. */
+  #unpublishedBytes(): number {
+    return (this.lapStart + this.writer.cursor - this.publishedTail) | 0;
+  }
+
+  /**
+   * The window ends where enough has gathered to be published. It has room for the record that is about to be claimed, however
+   * long, where the ring has.
+   */
   #moveWindowEnd(claimedBytes: number): void {
     const writer = this.writer;
     // So that no record grows from one window into the next, past the longest that the ring may have.
     writer.seal();
-    const windowBytes = Math.max(claimedBytes, this.publishBytes);
+    const windowBytes = Math.max(0, ringPublishBytes(this.capacityBytes, claimedBytes) - this.#unpublishedBytes());
     writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
   }
 
   /** By the writer's contract every record claimed before this claim is filled in, and sealed. */
   #publishIfMuch(claimedBytes: number): void {
-    const unpublishedBytes = (this.lapStart + this.writer.cursor - this.publishedTail) | 0;
-    if (unpublishedBytes + claimedBytes <= this.publishBytes) return;
+    if (this.#unpublishedBytes() + claimedBytes <= ringPublishBytes(this.capacityBytes, claimedBytes)) return;
     if (this.publish()) this.owner.onPublishedByClaim();
   }
 
