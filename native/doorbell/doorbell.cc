@@ -59,7 +59,8 @@ void OnRing(uv_async_t* async) {
   const Napi::Env env = bell->on_ring.Env();
   const Napi::HandleScope scope(env);
   // Not by node-addon-api: when the thread is ended within the callback there is no error to be had, and making one is fatal.
-  const napi_status status = napi_make_callback(env, nullptr, env.Global(), bell->on_ring.Value(), 0, nullptr, nullptr);
+  const napi_value on_ring = bell->on_ring.Value();
+  const napi_status status = napi_make_callback(env, nullptr, on_ring, on_ring, 0, nullptr, nullptr);
   if (status != napi_pending_exception) return;
   napi_value error = nullptr;
   // As from any other callback of the event loop.
@@ -95,25 +96,30 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   throw Napi::Error::New(env, "all bells are taken");
 }
 
-/** The bell of that number while it is open, with its place locked by the caller. */
-Place* PlaceOf(const Napi::CallbackInfo& info, int32_t* number) {
-  *number = info.Length() > 0 && info[0].IsNumber() ? info[0].As<Napi::Number>().Int32Value() : 0;
-  return *number > 0 ? &Places()[*number % kPlaces] : nullptr;
-}
+/** Where a ringer finds the bell of that number, if it is one. */
+Place* PlaceOf(int32_t number) { return number > 0 ? &Places()[number % kPlaces] : nullptr; }
 
-/** ring(number). Does nothing when the bell is closed, or its thread gone. */
-void Ring(const Napi::CallbackInfo& info) {
+/**
+ * ring(number). Does nothing when the bell is closed, or its thread gone. Not by node-addon-api, whose CallbackInfo and values cost
+ * as much as the rest: what is sent to a thread that sleeps waits for this.
+ */
+napi_value Ring(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
   int32_t number;
-  Place* place = PlaceOf(info, &number);
-  if (place == nullptr) return;
+  if (napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr) != napi_ok) return nullptr;
+  if (napi_get_value_int32(env, argument, &number) != napi_ok) return nullptr;
+  Place* place = PlaceOf(number);
+  if (place == nullptr) return nullptr;
   const std::lock_guard<std::mutex> lock(place->mutex);
   if (place->bell != nullptr && place->bell->number == number) uv_async_send(&place->bell->async);
+  return nullptr;
 }
 
 /** close(number), by the thread that opened it. */
 void CloseByNumber(const Napi::CallbackInfo& info) {
-  int32_t number;
-  Place* place = PlaceOf(info, &number);
+  const int32_t number = info.Length() > 0 && info[0].IsNumber() ? info[0].As<Napi::Number>().Int32Value() : 0;
+  Place* place = PlaceOf(number);
   if (place == nullptr) return;
   Bell* bell;
   {
@@ -133,7 +139,11 @@ void CloseByNumber(const Napi::CallbackInfo& info) {
 
 static Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("open", Napi::Function::New<heddle::Open>(env, "open"));
-  exports.Set("ring", Napi::Function::New<heddle::Ring>(env, "ring"));
+  napi_value ring = nullptr;
+  if (napi_create_function(env, "ring", NAPI_AUTO_LENGTH, heddle::Ring, nullptr, &ring) != napi_ok) {
+    throw Napi::Error::New(env, "the function ring could not be made");
+  }
+  exports.Set("ring", ring);
   exports.Set("close", Napi::Function::New<heddle::CloseByNumber>(env, "close"));
   return exports;
 }

@@ -70,7 +70,7 @@ export class DutyCycle {
   readonly #work: DutyCycleWork;
   readonly #statistics: StatisticsBlock;
   readonly #turnWork: TurnWork[] = [];
-  readonly #turn = () => this.#runScheduledTurn();
+  readonly #turn = () => this.#runScheduledTurn(this.#work.clock.nowMicros());
   readonly #continuation = () => this.#continueTurn();
   readonly #publishAfterMicrotasks = () => process.nextTick(this.#publishNow);
   readonly #publishNow = () => {
@@ -166,10 +166,11 @@ export class DutyCycle {
       return;
     }
     this.#statistics.numbers[counterIndex.wakeUps]++;
-    this.#countSleep(this.#work.clock.nowMicros() - this.#sleptAtMicros);
-    this.#endSleep();
+    const nowMicros = this.#work.clock.nowMicros();
+    this.#countSleep(nowMicros - this.#sleptAtMicros);
+    this.#endSleep(nowMicros);
     if (this.#turnDepth > 0) this.#schedule();
-    else this.#runScheduledTurn();
+    else this.#runScheduledTurn(nowMicros);
   }
 
   /** The turn that runs should end as soon as it can: a promise was settled whose reactions wait for that. */
@@ -249,7 +250,7 @@ export class DutyCycle {
       // Where polling does not pay the context sleeps on, and this was the end of one sleep and the beginning of another.
       this.#sleptAtMicros = nowMicros;
       if (this.#adaptedMicros === 0 || this.#sleepWaiters.size > 0) return;
-      this.#endSleep();
+      this.#endSleep(nowMicros);
       this.#schedule();
     } else {
       if (this.#idleTurns > 0) this.#pollingPaid();
@@ -276,10 +277,10 @@ export class DutyCycle {
     return records;
   }
 
-  #runScheduledTurn(): void {
+  #runScheduledTurn(nowMicros: number): void {
     this.#immediate = undefined;
     if (this.#isStopped) return;
-    this.#turnStartedMicros = this.#work.clock.nowMicros();
+    this.#turnStartedMicros = nowMicros;
     this.#turnWorked = false;
     this.#continuations = 0;
     this.#runTurn(false);
@@ -416,11 +417,11 @@ export class DutyCycle {
     this.#adaptedMicros = this.options.pollingMicros;
   }
 
-  #endSleep(): void {
+  #endSleep(nowMicros: number = this.#work.clock.nowMicros()): void {
     if (!this.#isAsleep) return;
     this.#isAsleep = false;
-    this.#sliceStartedMicros = this.#work.clock.nowMicros();
+    this.#sliceStartedMicros = nowMicros;
+    this.#lastActivityMicros = nowMicros;
     for (const transport of this.#work.transports()) transport.endSleep();
-    this.#lastActivityMicros = this.#work.clock.nowMicros();
   }
 }

@@ -114,7 +114,11 @@ export function fallAsleep(words: Int32Array, index: number): void {
   if (Atomics.exchange(words, index, 1) === 0) Atomics.sub(words, awakeIndex, 1);
 }
 
-/** Counts a context in that wakes up by itself; nothing happens when a producer has done it. */
+/**
+ * Counts a context in that wakes up by itself; nothing happens when a producer has done it. Only the context raises its flag, so
+ * that one which it sees down is down, however it looks.
+ */
 export function wakeUp(words: Int32Array, index: number): void {
+  if (words[index] === 0) return;
   if (Atomics.exchange(words, index, 0) === 1) Atomics.add(words, awakeIndex, 1);
 }

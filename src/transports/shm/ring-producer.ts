@@ -60,7 +60,7 @@ export class RingProducer implements RecordSink {
     this.writer = new RecordWriter(ring.records, this);
     this.writer.cursor = this.publishedTail & (ring.capacityBytes - 1);
     this.lapStart = (this.publishedTail - this.writer.cursor) | 0;
-    this.#moveWindowEnd(0);
+    this.#moveWindowEnd();
   }
 
   /**
@@ -105,8 +105,10 @@ export class RingProducer implements RecordSink {
       int32[(cursor >> 2) + 1] = paddingRecordType;
     }
     if (alignedBytes > toEnd) this.#startLap();
-    this.#publishIfMuch(alignedBytes);
-    this.#moveWindowEnd(alignedBytes);
+    const publishBytes = ringPublishBytes(this.capacityBytes, alignedBytes);
+    // By the writer's contract every record claimed before this claim is filled in, and sealed.
+    if (this.#unpublishedBytes() + alignedBytes > publishBytes && this.publish()) this.owner.onPublishedByClaim();
+    this.#moveWindowEnd(publishBytes);
     // wantedBytes stays: an earlier claim that failed is owed its onWritable, whatever succeeds in between.
     return true;
   }
@@ -123,7 +125,7 @@ export class RingProducer implements RecordSink {
     if (!this.hasWantedRoom()) return false;
     this.wantedBytes = 0;
     Atomics.store(this.header, wantsRoomIndex, 0);
-    this.#moveWindowEnd(0);
+    this.#moveWindowEnd();
     return true;
   }
 
@@ -181,21 +183,15 @@ export class RingProducer implements RecordSink {
   }
 
   /**
-   * The window ends where enough has gathered to be published. It has room for the record that is about to be claimed, however
-   * long, where the ring has.
+   * The window ends where `publishBytes` have gathered, enough to be published. It has room for the record that is about to be
+   * claimed, however long, where the ring has.
    */
-  #moveWindowEnd(claimedBytes: number): void {
+  #moveWindowEnd(publishBytes = ringPublishBytes(this.capacityBytes, 0)): void {
     const writer = this.writer;
     // So that no record grows from one window into the next, past the longest that the ring may have.
     writer.seal();
-    const windowBytes = Math.max(0, ringPublishBytes(this.capacityBytes, claimedBytes) - this.#unpublishedBytes());
+    const windowBytes = Math.max(0, publishBytes - this.#unpublishedBytes());
     writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
-  }
-
-  /** By the writer's contract every record claimed before this claim is filled in, and sealed. */
-  #publishIfMuch(claimedBytes: number): void {
-    if (this.#unpublishedBytes() + claimedBytes <= ringPublishBytes(this.capacityBytes, claimedBytes)) return;
-    if (this.publish()) this.owner.onPublishedByClaim();
   }
 
   #refreshHead(): void {

@@ -156,7 +156,8 @@ export class ShmLink implements Link, RingConsumerOwner, RingProducerOwner {
     if (Atomics.load(words, index) === 1 && this.isOpen && Atomics.compareExchange(words, index, 1, 0) === 1) {
       Atomics.add(words, awakeIndex, 1);
       this.#owner.onDoorbellRung();
-      const bell = Atomics.load(words, bellIndex(index));
+      // Written before the context took up its first link, so that any load sees it.
+      const bell = words[bellIndex(index)];
       if (bell === 0 || !this.#owner.ringNativeBell(bell)) this.doorbell.ring();
     }
   }

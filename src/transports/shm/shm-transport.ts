@@ -237,9 +237,10 @@ export class ShmTransport implements Transport, ShmLinkOwner {
     wakeUp(this.tableWords, this.#sleepingIndex);
   }
 
-  /** How many contexts of the process use a core or wait for one, this one included. */
+  /** How many contexts of the process use a core or wait for one, this one included; or how many did a moment ago. */
   get awakeContexts(): number {
-    return Atomics.load(this.tableWords, awakeIndex);
+    // A plain load: it is asked in every turn, and what is done with it does not have to be right each time.
+    return this.tableWords[awakeIndex];
   }
 
   async close(): Promise<void> {
