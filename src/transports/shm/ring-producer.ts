@@ -60,7 +60,6 @@ export class RingProducer implements RecordSink {
     this.writer = new RecordWriter(ring.records, this);
     this.writer.cursor = this.publishedTail & (ring.capacityBytes - 1);
     this.lapStart = (this.publishedTail - this.writer.cursor) | 0;
-    this.#moveWindowEnd();
   }
 
   /**
@@ -125,7 +124,6 @@ export class RingProducer implements RecordSink {
     if (!this.hasWantedRoom()) return false;
     this.wantedBytes = 0;
     Atomics.store(this.header, wantsRoomIndex, 0);
-    this.#moveWindowEnd();
     return true;
   }
 
@@ -183,14 +181,14 @@ export class RingProducer implements RecordSink {
   }
 
   /**
-   * The window ends where `publishBytes` have gathered, enough to be published. It has room for the record that is about to be
-   * claimed, however long, where the ring has.
+   * The window ends where `publishBytes` have gathered, enough to be published: no fewer than what is unpublished and the record
+   * that is about to be claimed.
    */
-  #moveWindowEnd(publishBytes = ringPublishBytes(this.capacityBytes, 0)): void {
+  #moveWindowEnd(publishBytes: number): void {
     const writer = this.writer;
-    // So that no record grows from one window into the next, past the longest that the ring may have.
+    // As the writer's contract says: no record grows from one window into the next, past the longest that the ring may have.
     writer.seal();
-    const windowBytes = Math.max(0, publishBytes - this.#unpublishedBytes());
+    const windowBytes = publishBytes - this.#unpublishedBytes();
     writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
   }
 

@@ -1,10 +1,13 @@
 import test from 'ava';
 import {
+  awakeIndex,
   ContextTable,
   contextLineBytes,
   createContextTable,
+  fallAsleep,
   maximumContexts,
   sleepingIndex,
+  wakeUp,
 } from '../../../src/transports/shm/context-table.js';
 
 test('lines are given out once, to the last, and given back with a new incarnation', (t) => {
@@ -31,4 +34,29 @@ test('each context has a line of its own, and ids are checked', (t) => {
     t.throws(() => sleepingIndex(id), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' } as never);
   }
   t.throws(() => new ContextTable(new SharedArrayBuffer(64)), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' } as never);
+});
+
+test('a context is counted in when its flag goes down, and out when it goes up, once each, whoever does it', (t) => {
+  const { words } = new ContextTable(createContextTable());
+  const flag = sleepingIndex(3);
+  const seen: [number, number][] = [];
+  const look = () => seen.push([words[flag]!, words[awakeIndex]!]);
+  words[flag] = 1;
+  for (const step of [wakeUp, wakeUp, fallAsleep, fallAsleep, wakeUp]) {
+    step(words, flag);
+    look();
+  }
+  t.deepEqual(seen, [
+    [0, 1],
+    [0, 1],
+    [1, 0],
+    [1, 0],
+    [0, 1],
+  ]);
+  // A producer wakes it: the context, awake, counts itself in no more.
+  fallAsleep(words, flag);
+  Atomics.store(words, flag, 0);
+  Atomics.add(words, awakeIndex, 1);
+  wakeUp(words, flag);
+  t.is(words[awakeIndex], 1);
 });
