@@ -115,8 +115,8 @@ export function fallAsleep(words: Int32Array, index: number): void {
 }
 
 /**
- * Counts a context in that wakes up by itself; nothing happens when a producer has done it. Only the context raises its flag, so
- * that one which it sees down is down, however it looks.
+ * Counts a context in that wakes up by itself; nothing happens when a producer has done it. While it lives only the context
+ * raises its flag, so that one which it sees down is down, however it looks.
  */
 export function wakeUp(words: Int32Array, index: number): void {
   if (words[index] === 0) return;
