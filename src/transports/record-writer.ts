@@ -9,9 +9,9 @@ export interface RecordSink {
   /**
    * Called when the writer's window has no room for `alignedBytes` more. Moves the window (`block`, `cursor`, `end`)
    * to where there is room and returns true, or returns false when there is none now; the link then reports
-   * `onWritable` once there is.
+   * `onWritable` once there is. No record is open then: none grows from one window into the next.
    *
-   * Whenever a sink publishes, moves the window or ends, it calls {@link RecordWriter.seal} before the bytes are
+   * Whenever a sink publishes, ends, or moves the window otherwise, it calls {@link RecordWriter.seal} before the bytes are
    * read or handed on: the length of a record that was left open is only then right, and what the peer may have read must not be
    * made longer.
    */

@@ -186,8 +186,6 @@ export class RingProducer implements RecordSink {
    */
   #moveWindowEnd(publishBytes: number): void {
     const writer = this.writer;
-    // As the writer's contract says: no record grows from one window into the next, past the longest that the ring may have.
-    writer.seal();
     const windowBytes = publishBytes - this.#unpublishedBytes();
     writer.end = Math.min(this.capacityBytes, writer.cursor + Math.min(this.#freeBytes(), windowBytes));
   }
