@@ -102,12 +102,15 @@ export class RingConsumer {
           break;
         }
         const type = int32[(offset >> 2) + 1]! & 0xff;
+        // Compared here, though used below: V8 has no machine code for a comparison that never ran, and would throw that of
+        // the loop away at the first wrap.
+        const isPadding = type === paddingRecordType;
         head = (head + ((lengthBytes + 7) & ~7)) | 0;
         if (type >= firstUpperRecordType) {
           records += owner.onRingRecord(block, offset, lengthBytes);
           if (this.stopped) break;
           if (((head - this.head) | 0) >= this.shareBytes) this.#publishHead(head);
-        } else if (type !== paddingRecordType) {
+        } else if (!isPadding) {
           this.#transportRecord(type, offset);
           break;
         }

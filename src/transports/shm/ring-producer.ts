@@ -59,6 +59,9 @@ export class RingProducer implements RecordSink {
     this.cachedHead = Atomics.load(ring.header, headIndex);
     this.writer = new RecordWriter(ring.records, this);
     this.writer.cursor = this.publishedTail & (ring.capacityBytes - 1);
+    // Set twice: V8 takes a field that is set once for a constant, and would throw the machine code of a send away at the
+    // first wrap, some thousand messages after it was made.
+    this.lapStart = this.publishedTail;
     this.lapStart = (this.publishedTail - this.writer.cursor) | 0;
   }
 
