@@ -5,8 +5,10 @@ import {
   createRouter,
   createSystem,
   defineActor,
+  defineObjectActor,
   type ErrorCode,
   HeddleError,
+  wrap,
 } from '../src/index.js';
 import { createTestKit, type TestKit } from '../src/testkit.js';
 
@@ -199,6 +201,24 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     () => ref.ask('hello', undefined, { signal: 5 }),
   ],
 
+  [
+    'a misspelt option of wrap',
+    argument,
+    /wrap has no option timeout: it takes timeoutMs/,
+    () => wrap(ref, { timeout: 5 } as object),
+  ],
+  [
+    'a deadline of callbacks that is none',
+    argument,
+    /callbackTimeoutMs=0 must be above 0/,
+    () => defineObjectActor(import.meta.url, { name: 'x', create: () => ({}), callbackTimeoutMs: 0 }),
+  ],
+  [
+    'a misspelt option of a close',
+    argument,
+    /close has no option timeout: it takes timeoutMs/,
+    () => system.close({ timeout: 5 }),
+  ],
   ['stop nobody', argument, /takes the ref of an actor, as spawn\(\) resolves to it/, () => system.stop()],
   ['stop a name', argument, /takes the ref of an actor, .* not 'x'/, () => system.stop('x')],
   ['watch nobody', argument, /takes the ref of an actor/, () => system.watch({})],

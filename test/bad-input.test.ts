@@ -18,6 +18,10 @@ type Any = any;
 let node: HeddleNode;
 let connection: Connection;
 
+/** A region of this context's own. */
+const ownRegion = () =>
+  node.context.openRegion(node.context.exportRegion(node.context.allocate(64), { rights: ['read'] }).handle);
+
 test.before(async () => {
   node = createNode();
   await node.context.listen('shm://bad-input', { onRequest: (message) => message.value, onMessage: () => {} });
@@ -152,6 +156,48 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   ],
   ['a signal that is none', argument, /must be an AbortSignal/, () => connection.request(1, { signal: 5 as Any })],
   ['a deadline of 0', argument, /timeoutMs=0 must be above 0/, () => connection.request(1, { timeoutMs: 0 })],
+  ['send with null', argument, /send takes its options as an object, not null/, () => connection.send(1, null as Any)],
+  ['request with null', argument, /request takes its options/, () => connection.request(1, null as Any)],
+  [
+    'a misspelt deadline',
+    argument,
+    /request has no option timeout: it takes more, .* timeoutMs/,
+    () => connection.request(1, { timeout: 5 } as Any),
+  ],
+  [
+    'a deadline for what has none',
+    argument,
+    /send has no option timeoutMs: it takes more, header/,
+    () => connection.send(1, { timeoutMs: 5 } as Any),
+  ],
+  [
+    'a misspelt option of the fast request',
+    argument,
+    /requestWith has no option timeout/,
+    () => connection.requestWith(1, { onResponse() {}, onError() {} }, { timeout: 5 } as Any),
+  ],
+  [
+    'a hint that is a word',
+    argument,
+    /more must be true or false, not yes/,
+    () => connection.send(1, { more: 'yes' } as Any),
+  ],
+  [
+    'a response buffer that is none',
+    argument,
+    /responseBuffer must be a SharedBuffer or a Uint8Array, not \[object ArrayBuffer\]/,
+    () => connection.request(1, { responseBuffer: new ArrayBuffer(8) as Any }),
+  ],
+  [
+    'a response buffer that was given back',
+    argument,
+    /responseBuffer must be .*, not one that was released or sent/,
+    () => {
+      const responseBuffer = node.context.allocate(100_000);
+      responseBuffer.release();
+      return connection.request(1, { responseBuffer });
+    },
+  ],
   [
     "a message past the peer's depth",
     'ERR_HEDDLE_MESSAGE_TOO_LARGE',
@@ -167,6 +213,31 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   ['set an unknown option', argument, /no option poll/, () => context().setOptions({ poll: 5 })],
   ['allocate less than nothing', argument, /lengthBytes must be an integer/, () => context().allocate(-1)],
   ['a counter without a name', argument, /1 to 63 bytes/, () => context().counter('')],
+  ['close a node by another clock', argument, /close has no option seconds/, () => (node as Any).close({ seconds: 5 })],
+  [
+    'stop a context in no time',
+    argument,
+    /timeoutMs must be an integer from 0/,
+    () => context().stop({ timeoutMs: -1 }),
+  ],
+  [
+    'a misspelt option of an operation on a region',
+    argument,
+    /an operation on a region has no option timeout: it takes timeoutMs, signal, context/,
+    async () => (await ownRegion()).read(0, 1, { timeout: 5 } as Any),
+  ],
+  [
+    'an operation on a region within 0 ms',
+    argument,
+    /timeoutMs=0 must be above 0/,
+    async () => (await ownRegion()).read(0, 1, { timeoutMs: 0 }),
+  ],
+  [
+    'open a region with a signal that is none',
+    argument,
+    /signal must be an AbortSignal, not 5/,
+    async () => context().openRegion((await ownRegion()).handle, { signal: 5 }),
+  ],
   ['work that is no function', argument, /addWork takes a function/, () => context().addWork(5)],
   ['wait for a time that is none', argument, /timeoutMs must be an integer/, () => context().waitForWork('long')],
   ['start no module', argument, /use new URL\('\.\/module\.js', import\.meta\.url\)/, () => start(undefined)],
@@ -270,6 +341,26 @@ wrongDecisions.forEach(([title, code, decide], index) => {
     t.is(error.code, code);
     t.is(other.context.statistics.contextErrors, 1);
   });
+});
+
+test('an answer with options that there are not is refused, and can be given anew', async (t) => {
+  const refused: string[] = [];
+  const answers: Any[] = [null, { timeoutMs: 5 }, { more: 1 }];
+  await node.context.listen('shm://answers', {
+    onRequest: (message) => {
+      const kept = message.keep();
+      for (const options of answers)
+        refused.push(t.throws(() => kept.respond('wrong', options), { code: argument } as Any)!.message);
+      kept.respond('right');
+    },
+  });
+  const asker = await node.context.connect('shm://answers');
+  t.is((await asker.request('what')).value, 'right');
+  t.deepEqual(refused, [
+    'respond takes its options as an object, not null',
+    'respond has no option timeoutMs: it takes more, header, onReceipt, onSent, context',
+    'more must be true or false, not 1',
+  ]);
 });
 
 test('a rejection without a reason is a rejection still', async (t) => {

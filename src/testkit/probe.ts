@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { HeddleError } from '../errors.js';
+import { HeddleError, requireKnownOptions } from '../errors.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import type { ActorRef, AnyActorRef, MessageName, Protocol, ReplyOf, Termination } from '../runtime/actors/types.js';
 import { promiseOf } from '../runtime/message/thenable.js';
@@ -201,18 +201,23 @@ export class Probe<M extends Protocol<M> = any> {
     this.#terminations.end(stopped);
   }
 
+  #withinMs(options: WithinOptions): number {
+    requireKnownOptions('a probe', options, ['withinMs']);
+    return this.#kit.withinMsOf(options.withinMs);
+  }
+
   #until(options: WithinOptions): () => { withinMs: number } {
-    const endMs = performance.now() + this.#kit.withinMsOf(options.withinMs);
+    const endMs = performance.now() + this.#withinMs(options);
     return () => ({ withinMs: Math.max(0, endMs - performance.now()) });
   }
 
   #next(options: WithinOptions, what: string, before: readonly Received[] = []): Promise<Received> {
-    const withinMs = this.#kit.withinMsOf(options.withinMs);
+    const withinMs = this.#withinMs(options);
     return this.#inbox.next(withinMs, () => this.#timeout(what, options, before));
   }
 
   #timeout(what: string, options: WithinOptions, before: readonly Received[]): HeddleError {
-    const withinMs = Math.round(this.#kit.withinMsOf(options.withinMs));
+    const withinMs = Math.round(this.#withinMs(options));
     const instead = before.map(({ name, payload }) => describeMessage(name, payload));
     const got = instead.length > 0 ? `; it got ${instead.slice(-10).join(', ')}` : '';
     return new HeddleError(

@@ -1,4 +1,4 @@
-import type { SharedBuffer } from '../../src/index.js';
+import type { Message, SharedBuffer } from '../../src/index.js';
 import { row } from './bench.js';
 import type { TestedTransport } from './transports.js';
 
@@ -99,7 +99,7 @@ export function registerLargeMessages(transport: TestedTransport): void {
     const target = Buffer.alloc(2 * mebibyte);
     const pooled: SharedBuffer[] = [];
     const asked: [string, number][] = [];
-    let pick: 'bytes' | 'buffer' | 'short' | 'throw' | 'none' = 'bytes';
+    let pick: 'bytes' | 'buffer' | 'short' | 'junk' | 'throw' | 'none' = 'bytes';
     const { connection } = await bench.connect(uri, {
       onAssignBuffer: ({ kind, lengthBytes }) => {
         asked.push([kind, lengthBytes]);
@@ -111,6 +111,8 @@ export function registerLargeMessages(transport: TestedTransport): void {
             return pooled.at(-1);
           case 'short':
             return Buffer.alloc(3);
+          case 'junk':
+            return new ArrayBuffer(lengthBytes) as never;
           case 'throw':
             throw new Error('no idea');
           default:
@@ -133,20 +135,59 @@ export function registerLargeMessages(transport: TestedTransport): void {
       ['response', mebibyte],
       ['response', mebibyte],
     ]);
-    for (const mistake of ['short', 'throw'] as const) {
+    for (const mistake of ['short', 'junk', 'throw'] as const) {
       pick = mistake;
       response = await connection.request(sent);
       t.true(response.data.equals(sent), 'a mistake is reported, and the pool gives the buffer');
       response.release();
     }
-    t.is(bench.reports.all('report').length, 2);
+    t.is(bench.reports.all('report').length, 3);
     pick = 'none';
     response = await connection.request(sent);
     t.true(response.data.equals(sent));
     response.release();
-    t.is(asked.length, 5);
+    t.is(asked.length, 6);
     t.is((await connection.request('small')).value, 'small');
-    t.is(asked.length, 5, 'small messages need no place');
+    t.is(asked.length, 6, 'small messages need no place');
+    t.is(bench.context.memory.buffersHeld, 0);
+  });
+
+  row(transport, 'Behaviour 9 large messages: a response lands where its requester offers', async (t, bench) => {
+    const { uri } = await bench.echo();
+    const { connection } = await bench.connect(uri);
+    const sent = Buffer.alloc(mebibyte, 6);
+    const offered = bench.context.allocate(mebibyte + 10);
+    const offers = [offered, Buffer.alloc(mebibyte + 10)];
+    for (const responseBuffer of offers) {
+      const place = () => (Buffer.isBuffer(responseBuffer) ? responseBuffer : responseBuffer.bytes);
+      place().fill(1);
+      const response = await connection.request(sent, { responseBuffer });
+      t.is(response.length, mebibyte);
+      t.true(response.data.equals(sent));
+      t.true(place().subarray(0, mebibyte).equals(sent));
+      t.is(place()[mebibyte], 1, 'not further than the response goes');
+      t.is(response.takeBuffer(), undefined);
+      response.release();
+      place().fill(2);
+      const requested = await new Promise<boolean>((resolve, reject) => {
+        const onResponse = ({ data }: Message) => resolve(data.equals(sent));
+        connection.requestWith(sent, { onResponse, onError: reject }, { responseBuffer });
+      });
+      t.true(requested);
+      t.true(place().subarray(0, mebibyte).equals(sent), "it is still the requester's");
+    }
+    offered.bytes.fill(3);
+    const longer = await connection.request(Buffer.alloc(2 * mebibyte, 7), { responseBuffer: offered });
+    t.is(longer.length, 2 * mebibyte);
+    t.is(longer.data.at(-1), 7);
+    t.is(offered.bytes[0], 3, 'too short for this response');
+    longer.release();
+    const answering = connection.request(sent, { responseBuffer: offered });
+    offered.release();
+    const elsewhere = await answering;
+    t.true(elsewhere.data.equals(sent), 'what was given back too early is not used');
+    elsewhere.release();
+    t.is((await connection.request('not harmed')).value, 'not harmed');
     t.is(bench.context.memory.buffersHeld, 0);
   });
 

@@ -8,6 +8,7 @@ import { posix } from 'node:path';
  *   cli, index, testkit
  *       |
  *   cluster -> actors -> context -> session -> message -> memory -> transports/* -> errors, clock,
+ *                           |          |                                           time-limits,
  *                           |          |                                           native-system
  *                           +-> observe <-+
  * ```
@@ -15,7 +16,7 @@ import { posix } from 'node:path';
  * An arrow also stands for every longer way along arrows, except to `observe`: that counts what contexts and sessions
  * do, and what lies below them knows nothing of it.
  */
-const foundation = ['src/errors.ts', 'src/clock.ts', 'src/native-system.ts'];
+const foundation = ['src/errors.ts', 'src/clock.ts', 'src/time-limits.ts', 'src/native-system.ts'];
 const transportInterface = [...foundation, 'src/transports/'];
 const transports = ['src/transports/shm/', 'src/transports/tcp/', 'src/transports/rdma/'];
 const memory = [...transportInterface, ...transports, 'src/runtime/memory/'];
@@ -28,6 +29,7 @@ const cluster = [...actors, 'src/runtime/cluster/'];
 const parts: readonly { readonly name: string; readonly mayImport: readonly string[] }[] = [
   { name: 'src/errors.ts', mayImport: foundation },
   { name: 'src/clock.ts', mayImport: foundation },
+  { name: 'src/time-limits.ts', mayImport: foundation },
   { name: 'src/native-system.ts', mayImport: foundation },
   ...transports.map((name) => ({ name, mayImport: [...transportInterface, name] })),
   { name: 'src/transports/', mayImport: transportInterface },

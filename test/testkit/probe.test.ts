@@ -80,6 +80,10 @@ test('a message that does not come is a timeout that says what did', async (t) =
   });
   await t.throwsAsync(printer.receiveMany(2), { message: /message 1 of 2/ });
   await t.throwsAsync(printer.receiveOne({ withinMs: -1 }), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  await t.throwsAsync(printer.receiveMany(2, { timeoutMs: 5 } as object), {
+    code: 'ERR_HEDDLE_INVALID_ARGUMENT',
+    message: /a probe has no option timeoutMs: it takes withinMs/,
+  });
 });
 
 test('fishing passes over what is not wanted', async (t) => {

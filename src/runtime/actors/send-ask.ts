@@ -1,6 +1,6 @@
 import { HeddleError } from '../../errors.js';
+import { requireSignal, requireWaitMs } from '../../time-limits.js';
 import { actorStopped, askCancelled } from './actor-errors.js';
-import { checkAsk } from './ask-options.js';
 import { AskWaiter, LocalAsk } from './asks.js';
 import { releasePayload } from './buffers.js';
 import type { Cell } from './cell.js';
@@ -45,7 +45,8 @@ function send(
   asker: Cell | undefined,
 ): void {
   const { ref, name } = waiter;
-  checkAsk(timeoutMs, signal);
+  requireWaitMs('timeoutMs', timeoutMs);
+  requireSignal(signal);
   if (signal?.aborted) {
     releasePayload(payload);
     throw askCancelled(signal);

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger, thrownFacts, thrownText } from '../../errors.js';
+import { timeLimitMs } from '../../time-limits.js';
 import type { ContextHandle } from '../context/context-handle.js';
 import type { ContextOptions } from '../context/context-options.js';
 import { createNode, type HeddleNode } from '../context/node.js';
@@ -326,7 +327,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
    * for, and what threads are left are terminated. Never rejects.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? 10_000, 0, longestTimerMs);
+    const timeoutMs = timeLimitMs('close', options, 10_000);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }

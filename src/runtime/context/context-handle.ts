@@ -1,5 +1,5 @@
-import { longestTimerMs } from '../../clock.js';
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError } from '../../errors.js';
+import { timeLimitMs } from '../../time-limits.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
 import { type ContextEnd, contextLostError, describeEnd, type ThreadEnd } from './context-end.js';
 import type { ContextOptions } from './context-options.js';
@@ -167,7 +167,7 @@ export class WorkerContext<V = unknown, S = unknown> implements ContextHandle<V,
   }
 
   stop(options: { timeoutMs?: number } = {}): Promise<ContextEnd> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? defaultStopTimeoutMs, 0, longestTimerMs);
+    const timeoutMs = timeLimitMs('stop', options, defaultStopTimeoutMs);
     this.#isEndAwaited = true;
     return this.stopForNode(timeoutMs);
   }

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { longestTimerMs, systemClock } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
 import { adviseHugePages, preferNumaNode } from '../../native-system.js';
+import { timeLimitMs } from '../../time-limits.js';
 import { LazyTransport } from '../../transports/lazy-transport.js';
 import type { RdmaTransport } from '../../transports/rdma/rdma-transport.js';
 import type { RingPair } from '../../transports/shm/ring-pair.js';
@@ -362,7 +363,8 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * Buffers that are still held are reported as leaks, by the event `leak` or a process warning.
    */
   stop(options: { timeoutMs?: number } = {}): Promise<void> {
-    this.#stopping ??= this.#stop(options.timeoutMs ?? defaultStopTimeoutMs);
+    const timeoutMs = timeLimitMs('stop', options, defaultStopTimeoutMs);
+    this.#stopping ??= this.#stop(timeoutMs);
     return this.#stopping;
   }
 
@@ -375,7 +377,7 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
     this.emit('stopping');
     let timer: NodeJS.Timeout | undefined;
     const timeIsUp = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, Math.min(timeoutMs, longestTimerMs));
+      timer = setTimeout(resolve, timeoutMs);
     });
     // Closing takes answers from peers, which a context that is polled by hand would not hear any more.
     this.#dutyCycle.takeOver();

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import { MessageChannel, type TransferListItem } from 'node:worker_threads';
 import { longestTimerMs } from '../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions, thrownText } from '../../errors.js';
+import { timeLimitMs } from '../../time-limits.js';
 import { ContextTable, createContextTable, maximumContexts } from '../../transports/shm/context-table.js';
 import { createRing, requireRingCapacity } from '../../transports/shm/ring-layout.js';
 import { createRingPair, isRingPairClosed } from '../../transports/shm/ring-pair.js';
@@ -219,7 +220,7 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
    * are terminated. Idempotent; never rejects.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? defaultStopTimeoutMs, 0, longestTimerMs);
+    const timeoutMs = timeLimitMs('close', options, defaultStopTimeoutMs);
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }

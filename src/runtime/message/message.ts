@@ -4,7 +4,7 @@ import type { MemoryBlock } from '../../transports/record.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from './codec.js';
 import { MessageFlag } from './message-layout.js';
-import type { Payload, SendOptions } from './payload.js';
+import { noOptions, type Payload, type SendOptions } from './payload.js';
 import { readSegments } from './segments.js';
 
 /** What a message needs of the connection that it came by. */
@@ -198,7 +198,7 @@ export class Message<T = any> {
    * Answers a request. Throws `ERR_HEDDLE_ALREADY_ANSWERED` the second time and `ERR_HEDDLE_INVALID_STATE` for anything
    * but a request. After the connection has ended the answer is discarded, and a `message-error` event says so.
    */
-  respond(payload?: Payload, options: SendOptions = {}): void {
+  respond(payload?: Payload, options: SendOptions = noOptions): void {
     this.owner.respond(this, payload, options);
   }
 

@@ -1,4 +1,4 @@
-import type { HeddleError } from '../../errors.js';
+import { HeddleError, requireKnownOptions } from '../../errors.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import { Segments } from './segments.js';
 
@@ -33,8 +33,9 @@ export interface RequestOptions extends SendOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Where the data of a large response lands, if it fits: a SharedBuffer, or bytes. Over rdma a SharedBuffer is written into
-   * without a copy on the way. It is the connection's until the request has settled, and the caller's again then; after a
-   * timeout or a cancel a response that was on its way may still land in it until the connection has ended.
+   * without a copy on the way. It is the connection's until the request has settled, and the caller's again then: releasing
+   * the response leaves it alone. After a timeout or a cancel a response that was on its way may still land in it until
+   * the connection has ended.
    */
   readonly responseBuffer?: SharedBuffer | Uint8Array | undefined;
 }
@@ -49,6 +50,26 @@ export interface Receipt {
 
 /** What holds where a caller gives no options. */
 export const noOptions: SendOptions = {};
+
+/** What `send` and `respond` take. */
+export const sendOptionNames = ['more', 'header', 'onReceipt', 'onSent', 'context'] as const;
+/** What `requestWith` takes: it is given up by its id, not by a signal. */
+export const fastRequestOptionNames = [...sendOptionNames, 'timeoutMs', 'responseBuffer'] as const;
+/** What `request` takes. */
+export const requestOptionNames = [...fastRequestOptionNames, 'signal'] as const;
+
+/**
+ * Throws `ERR_HEDDLE_INVALID_ARGUMENT` for options of a message that are no object, have a name that is not among `known`, or a
+ * hint that is neither true nor false. With a hint that is, the names are not looked at, since a message of a batch has
+ * to be quick.
+ */
+export function requireMessageOptions(call: string, options: SendOptions, known: readonly string[]): void {
+  const more: unknown = options?.more;
+  if (more === true || more === false) return;
+  requireKnownOptions(call, options, known);
+  if (more === undefined) return;
+  throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `more must be true or false, not ${String(more)}`);
+}
 
 /** Whether the straight way into the link can carry everything that the options ask for. */
 export function isPlain(options: SendOptions): boolean {

@@ -8,11 +8,11 @@ import * as payloads from '../message/payload.js';
 import { ConnectionBase } from './connection-base.js';
 import { type ConnectionOptions, changeLiveOptions } from './options.js';
 import type { RequestWaiter } from './pending-requests.js';
-import type { RegionOperationOptions, RemoteRegion } from './remote-region.js';
+import { type RegionOperationOptions, type RemoteRegion, requireRegionOptions } from './remote-region.js';
 
 // See record-placer.ts.
 const { RecordKind } = layout;
-const { isPlain, isValue, noOptions } = payloads;
+const { fastRequestOptionNames, isPlain, isValue, noOptions, requireMessageOptions, sendOptionNames } = payloads;
 
 /**
  * One context's share of a session: the two-way stream of messages between this context and a context of the peer.
@@ -60,6 +60,7 @@ export class Connection extends ConnectionBase {
    * @throws ERR_HEDDLE_SEND_QUEUE_FULL, ERR_HEDDLE_MESSAGE_TOO_LARGE, ERR_HEDDLE_CODEC, and the connection's end.
    */
   send(payload: Payload, options: SendOptions = noOptions): boolean {
+    if (options !== noOptions) requireMessageOptions('send', options, sendOptionNames);
     const outbound = this.outbound;
     if (outbound.straightPosts === true && (options === noOptions || isPlain(options))) {
       if (!(payload instanceof Uint8Array)) {
@@ -111,9 +112,10 @@ export class Connection extends ConnectionBase {
 
   /**
    * Sends a request whose response goes to `waiter`, and returns the request's id, for {@link cancel}. This is the fast
-   * form of {@link request}: nothing is allocated for it, and the response need not be copied.
+   * form of {@link request}: nothing is allocated for it, and the response need not be copied. It takes no signal.
    */
-  requestWith(payload: Payload, waiter: RequestWaiter, options: RequestOptions = noOptions): number {
+  requestWith(payload: Payload, waiter: RequestWaiter, options: Omit<RequestOptions, 'signal'> = noOptions): number {
+    if (options !== noOptions) requireMessageOptions('requestWith', options, fastRequestOptionNames);
     return this.requester.requestWith(payload, waiter, options);
   }
 
@@ -133,6 +135,7 @@ export class Connection extends ConnectionBase {
    * ERR_HEDDLE_INVALID_ARGUMENT, ERR_HEDDLE_OUT_OF_MEMORY
    */
   openRegion(handle: RegionHandle, options: RegionOperationOptions = {}): Promise<RemoteRegion> {
+    requireRegionOptions('openRegion', options);
     return this.regions.open(handle, options);
   }
 

@@ -7,6 +7,18 @@ import type { SlabPool } from '../memory/slab-pool.js';
 import { dataOffset, descriptorBytes, descriptorOfTransfer } from '../message/message-layout.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
 
+/** Whether data can land in what a user gave for it, which may have been released or sent on meanwhile. */
+export function isTarget(given: unknown): given is SharedBuffer | Uint8Array {
+  return given instanceof SharedBuffer ? given.isHeld : given instanceof Uint8Array;
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT`, with the target's name, unless data can land in it. */
+export function requireTarget(name: string, given: unknown): void {
+  if (isTarget(given)) return;
+  const found = given instanceof SharedBuffer ? 'one that was released or sent' : String(given);
+  throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a SharedBuffer or a Uint8Array, not ${found}`);
+}
+
 /**
  * Receives a transfer into a SharedBuffer, or into any memory of the user's: what is not shared memory cannot be reached
  * from outside, so its data lands in the pool and is copied once, and counted.

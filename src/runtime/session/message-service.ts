@@ -4,11 +4,20 @@ import type { Codec } from '../message/codec.js';
 import type { Message, MessageKind, MessageOwner } from '../message/message.js';
 import type { CancelAnswer } from '../message/message-layout.js';
 import * as layout from '../message/message-layout.js';
-import { isPlain, isValue, noOptions, type Payload, type SendOptions } from '../message/payload.js';
+import {
+  isPlain,
+  isValue,
+  noOptions,
+  type Payload,
+  requireMessageOptions,
+  type SendOptions,
+  sendOptionNames,
+} from '../message/payload.js';
 import * as thenable from '../message/thenable.js';
 import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import type { Inbound } from './inbound.js';
+import { isTarget, requireTarget } from './landing.js';
 import type { Outbound } from './outbound.js';
 import { type GateTarget, ReceptionGate } from './reception-gate.js';
 import { writeError } from './response-error.js';
@@ -57,11 +66,16 @@ export class MessageService implements MessageOwner, GateTarget {
   /** Where the data of a large message is to land, if the user has a wish. */
   assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined {
     const offered = kind === 'response' ? this.connection.requester.responseBuffer(reference) : undefined;
-    if (offered !== undefined && offered.length >= lengthBytes) return offered;
+    if (isTarget(offered) && offered.length >= lengthBytes) {
+      // As bytes, which nobody releases with the response: the buffer stays the requester's.
+      return offered instanceof SharedBuffer ? offered.bytes : offered;
+    }
     let assigned: SharedBuffer | Uint8Array | undefined;
     this.host.guard(() => {
       const picked = this.handlers.onAssignBuffer?.({ connection: this.connection, kind, lengthBytes });
-      if (picked !== undefined && picked.length < lengthBytes) {
+      if (picked === undefined) return;
+      requireTarget('what onAssignBuffer returns', picked);
+      if (picked.length < lengthBytes) {
         throw new HeddleError(
           'ERR_HEDDLE_INVALID_ARGUMENT',
           `onAssignBuffer gave ${picked.length} bytes for a message of lengthBytes=${lengthBytes}: the pool's are used`,
@@ -258,6 +272,7 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   respond(message: Message, payload: Payload, options: SendOptions): void {
+    if (options !== noOptions) requireMessageOptions('respond', options, sendOptionNames);
     this.#respond(message, payload, 0, options);
   }
 

@@ -1,4 +1,5 @@
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
+import { requireSignal, requireWaitMs } from '../../time-limits.js';
 import type { RegionHandle, RegionRight } from '../memory/region-handle.js';
 import { regionRights } from '../memory/region-handle.js';
 import { atomicBytes, RegionOperation, rightFor } from '../memory/region-memory.js';
@@ -12,6 +13,13 @@ export interface RegionOperationOptions {
   readonly signal?: AbortSignal;
   /** For the program's own use: comes with the event `region-operation`. */
   readonly context?: unknown;
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `call` can be told that. */
+export function requireRegionOptions(call: string, options: RegionOperationOptions): void {
+  requireKnownOptions(call, options, ['timeoutMs', 'signal', 'context']);
+  if (options.timeoutMs !== undefined) requireWaitMs('timeoutMs', options.timeoutMs);
+  requireSignal(options.signal);
 }
 
 /** What was done to a remote region. */
@@ -238,18 +246,14 @@ export class RemoteRegion {
     offset: number,
     lengthBytes: number,
     bytes: Uint8Array | undefined,
-    { timeoutMs, signal, context }: RegionOperationOptions,
+    options: RegionOperationOptions,
     operand = 0n,
     expected = 0n,
   ): Promise<bigint> {
     this.#requireRange(offset, lengthBytes);
+    requireRegionOptions('an operation on a region', options);
+    const { timeoutMs, signal, context } = options;
     const access = this.#access;
-    if (timeoutMs !== undefined && !(timeoutMs > 0)) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
-    }
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signal must be an AbortSignal, not ${String(signal)}`);
-    }
     if (access.endError !== undefined) throw access.endError;
     if ((access.mask & rightFor(code)) === 0) {
       throw new HeddleError(

@@ -1,10 +1,21 @@
 import { longestTimerMs } from '../../clock.js';
 import { HeddleError } from '../../errors.js';
+import { requireSignal, requireWaitMs } from '../../time-limits.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Message } from '../message/message.js';
 import { type CancelAnswer, cancelAnswers, MessageFlag, RecordKind } from '../message/message-layout.js';
-import { isPlain, isValue, type Payload, type Receipt, type RequestOptions } from '../message/payload.js';
+import {
+  isPlain,
+  isValue,
+  noOptions,
+  type Payload,
+  type Receipt,
+  type RequestOptions,
+  requestOptionNames,
+  requireMessageOptions,
+} from '../message/payload.js';
 import type { Connection } from './connection.js';
+import { requireTarget } from './landing.js';
 import type { Outbound } from './outbound.js';
 import type { RequestOwner, RequestWaiter } from './pending-requests.js';
 import { PromiseWaiter } from './promise-waiter.js';
@@ -44,10 +55,9 @@ export class Requester implements RequestOwner {
   /** See {@link Connection.request}. */
   request<R>(payload: Payload, options: RequestOptions): Promise<Message<R>> {
     return new Promise((resolve, reject) => {
+      if (options !== noOptions) requireMessageOptions('request', options, requestOptionNames);
       const signal = options.signal;
-      if (signal !== undefined && !(signal instanceof AbortSignal)) {
-        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signal must be an AbortSignal, not ${String(signal)}`);
-      }
+      requireSignal(signal);
       if (signal?.aborted) {
         reject(cancelledError(signal.reason));
         return;
@@ -73,13 +83,13 @@ export class Requester implements RequestOwner {
   requestWith(payload: Payload, waiter: RequestWaiter, options: RequestOptions): number {
     const outbound = this.#outbound;
     const timeoutMs = options.timeoutMs ?? this.#connection.options.requestTimeoutMs;
-    if (!(timeoutMs > 0)) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `timeoutMs=${timeoutMs} must be above 0, or Infinity`);
-    }
+    requireWaitMs('timeoutMs', timeoutMs);
+    const responseBuffer = options.responseBuffer;
+    if (responseBuffer !== undefined) requireTarget('responseBuffer', responseBuffer);
     if (!outbound.straightPosts) this.#connection.requireSendable();
     this.#host.stayAwake();
     const requestId = this.#host.pending.add(this, waiter, timeoutMs);
-    if (options.responseBuffer !== undefined) this.#responseBuffers.set(requestId, options.responseBuffer);
+    if (responseBuffer !== undefined) this.#responseBuffers.set(requestId, responseBuffer);
     try {
       if (outbound.straightPosts && isPlain(options)) {
         const more = options.more === true;

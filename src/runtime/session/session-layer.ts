@@ -19,7 +19,7 @@ import { OwnRegion } from './own-region.js';
 import { PendingRequests } from './pending-requests.js';
 import { RecordRouter } from './record-router.js';
 import type { OperationWaiter } from './region-client.js';
-import { type RegionOperationOptions, RemoteRegion } from './remote-region.js';
+import { type RegionOperationOptions, RemoteRegion, requireRegionOptions } from './remote-region.js';
 import { type ListenOptions, Server } from './server.js';
 import type { SessionHost } from './session-host.js';
 import { SessionTokens } from './session-tokens.js';
@@ -193,6 +193,7 @@ export class SessionLayer implements SessionHost {
   /** See `Context.openRegion`. */
   async openRegion(handle: RegionHandle, options: RegionOperationOptions): Promise<RemoteRegion> {
     requireRegionHandle(handle);
+    requireRegionOptions('openRegion', options);
     if (handle.owner === this.regions.owner) return new RemoteRegion(handle, OwnRegion.open(this, handle));
     const way = this.#wayTo(handle.owner);
     if (way !== undefined) return way.openRegion(handle, options);

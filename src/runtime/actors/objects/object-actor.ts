@@ -1,5 +1,6 @@
 import { finalizer } from 'comlink';
 import { HeddleError, requireKnownOptions } from '../../../errors.js';
+import { requireWaitMs } from '../../../time-limits.js';
 import type { ActorContext } from '../actor-context.js';
 import { actorStopped } from '../actor-errors.js';
 import { type ActorDefinition, type ActorSpecification, defineActor } from '../definition.js';
@@ -70,6 +71,7 @@ export function defineObjectActor<A, T>(
     if (typeof value === 'function' || (value === undefined && part !== 'create')) continue;
     throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${part} of actor ${name} must be a function`);
   }
+  if (callbackTimeoutMs !== undefined) requireWaitMs('callbackTimeoutMs', callbackTimeoutMs);
   const definition = defineActor(module, {
     name,
     mailbox,

@@ -7,7 +7,7 @@ import {
   type Remote,
 } from 'comlink';
 import { longestTimerMs } from '../../../clock.js';
-import { HeddleError, requireInteger } from '../../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../../errors.js';
 import { Ref } from '../ref.js';
 import type { ActorRef } from '../types.js';
 import { CallEndpoint } from './call-endpoint.js';
@@ -51,6 +51,7 @@ function makeProxy<T>(endpoint: CallEndpoint): Remote<T> {
  */
 export function wrap<T>(ref: ActorRef<ObjectMessages<T>>, options: WrapOptions = {}): Remote<T> {
   if (!(ref instanceof Ref)) throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'wrap() takes the ref of an actor');
+  requireKnownOptions('wrap', options, ['timeoutMs']);
   const { timeoutMs } = options;
   if (timeoutMs !== undefined && timeoutMs !== Infinity) requireInteger('timeoutMs', timeoutMs, 1, longestTimerMs);
   return makeProxy<T>(new CallEndpoint(ref as Ref, (ref as Ref).host.current, timeoutMs));

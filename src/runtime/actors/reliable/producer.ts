@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, longestTimerMs, systemClock, type Timer } from '../../../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions, thrownFacts } from '../../../errors.js';
+import { timeLimitMs } from '../../../time-limits.js';
 import { buffersIn } from '../buffers.js';
 import type { Ref } from '../ref.js';
 import type { ActorRef, MessageName, PayloadArguments, Protocol } from '../types.js';
@@ -128,7 +129,7 @@ export class Producer<M extends Protocol<M>> implements AsyncDisposable {
 
   /** Waits for what is unconfirmed, for `timeoutMs` (default 10 000) at the most, and gives up the rest. */
   async close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const timeoutMs = requireInteger('timeoutMs', options.timeoutMs ?? closeTimeoutMs, 0, longestTimerMs);
+    const timeoutMs = timeLimitMs('close', options, closeTimeoutMs);
     if (this.#machine.unconfirmed > 0 && timeoutMs > 0) {
       let timer: Timer | undefined;
       const timeIsUp = new Promise<void>((resolve) => {

@@ -16,7 +16,7 @@ import type { Ref } from '../../../../src/runtime/actors/ref.js';
 import { collectGarbage } from '../../../support/garbage.js';
 import type { Counter } from '../fixtures/counter.js';
 import { Doorkeeper } from '../fixtures/doors.js';
-import { Library, LibraryActor, Patron, Quiet } from '../fixtures/objects.js';
+import { Hasty, Library, LibraryActor, Patron, Quiet } from '../fixtures/objects.js';
 import { testSystem, until } from '../support.js';
 
 /** One after the other: so many systems at once would hold each other up, where cores are few and busy. */
@@ -234,6 +234,14 @@ for (const on of ['here', 'worker-1']) {
     library[releaseProxy]();
     await t.throwsAsync(never, { code: 'ERR_HEDDLE_CANCELLED' });
     t.is(await wrap(ref).add('Dune'), 1, 'other proxies of the same object go on');
+  });
+
+  test(`an object waits for a callback as long as its definition says, ${on}`, async (t) => {
+    const { system } = await setUp(t);
+    const hasty = wrap(await system.spawn(Hasty, 'hasty', { on }));
+    await hasty.add('Dune');
+    await t.throwsAsync(hasty.each(proxy(() => new Promise(() => {}))), { code: 'ERR_HEDDLE_TIMEOUT' });
+    t.deepEqual(await hasty.each(proxy((title: string) => `read ${title}`)), ['read Dune']);
   });
 
   test(`one call at a time, unless it is reentrant, ${on}`, async (t) => {
