@@ -162,16 +162,30 @@ function textOf(value: unknown): string {
     : String(value);
 }
 
+/** A value in some words, for the error that refuses it. */
+export function describe(value: unknown): string {
+  return typeof value === 'function' ? `function ${value.name}` : inspect(value, { depth: 0 }).slice(0, 100);
+}
+
 /** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is an integer from `minimum` to `maximum`. */
 export function requireInteger(name: string, value: unknown, minimum: number, maximum: number): number {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < minimum || value > maximum) {
     throw new HeddleError(
       'ERR_HEDDLE_INVALID_ARGUMENT',
-      `${name} must be an integer from ${minimum} to ${maximum}, not ${String(value)}`,
+      `${name} must be an integer from ${minimum} to ${maximum}, not ${describe(value)}`,
       { details: { [name]: value } },
     );
   }
   return value;
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `given`, the options of `call`, is an object. */
+export function requireObject(call: string, given: unknown): asserts given is object {
+  if (typeof given === 'object' && given !== null) return;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `${call} takes its options as an object, not ${describe(given)}`,
+  );
 }
 
 /**
@@ -184,12 +198,7 @@ export function requireKnownOptions(
   known: readonly string[],
   advice: (name: string) => string | undefined = () => undefined,
 ): void {
-  if (typeof given !== 'object' || given === null) {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_ARGUMENT',
-      `${call} takes its options as an object, not ${String(given)}`,
-    );
-  }
+  requireObject(call, given);
   const prototype: unknown = Object.getPrototypeOf(given);
   if (prototype !== Object.prototype && prototype !== null) return;
   for (const name of Object.keys(given)) {

@@ -177,15 +177,40 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     () => connection.requestWith(1, { onResponse() {}, onError() {} }, { timeout: 5 } as Any),
   ],
   [
+    'a signal for a request that takes none',
+    argument,
+    /requestWith has no option signal/,
+    () => connection.requestWith(1, { onResponse() {}, onError() {} }, { signal: AbortSignal.abort() } as Any),
+  ],
+  [
+    'a request without a waiter',
+    argument,
+    /a waiter with onResponse\(message\) and onError\(error\), not null/,
+    () => connection.requestWith(1, null as Any),
+  ],
+  [
+    'a receipt callback for deliver, which has its own',
+    argument,
+    /deliver has no option onReceipt: it takes more, header, onSent, context/,
+    () => connection.deliver(1, { onReceipt() {} } as Any),
+  ],
+  ['deliver with null', argument, /deliver takes its options/, () => connection.deliver(1, null as Any)],
+  [
+    'a deadline without a text of its own',
+    argument,
+    /timeoutMs=.*null prototype.* must be above 0/,
+    () => connection.request(1, { timeoutMs: Object.create(null) }),
+  ],
+  [
     'a hint that is a word',
     argument,
-    /more must be true or false, not yes/,
+    /more must be true or false, not 'yes'/,
     () => connection.send(1, { more: 'yes' } as Any),
   ],
   [
     'a response buffer that is none',
     argument,
-    /responseBuffer must be a SharedBuffer or a Uint8Array, not \[object ArrayBuffer\]/,
+    /responseBuffer must be a SharedBuffer or a Uint8Array, not ArrayBuffer/,
     () => connection.request(1, { responseBuffer: new ArrayBuffer(8) as Any }),
   ],
   [
@@ -210,6 +235,21 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     /agreed at setup/,
     () => connection.setOptions({ receiveDepthBytes: 5 }),
   ],
+  [
+    'set no options of a connection',
+    argument,
+    /setOptions takes its options/,
+    () => connection.setOptions(null as Any),
+  ],
+  ['set no options of a context', argument, /setOptions takes its options/, () => context().setOptions(null)],
+  [
+    'set no options of the connections of a context',
+    argument,
+    /a connection takes its options as an object, not null/,
+    () => context().setOptions({ connection: null }),
+  ],
+  ['count a word', argument, /a counter takes numbers, not 'x'/, () => context().counter('words').add('x')],
+  ['set a counter to nothing', argument, /takes numbers, not undefined/, () => context().counter('words').set()],
   ['set an unknown option', argument, /no option poll/, () => context().setOptions({ poll: 5 })],
   ['allocate less than nothing', argument, /lengthBytes must be an integer/, () => context().allocate(-1)],
   ['a counter without a name', argument, /1 to 63 bytes/, () => context().counter('')],
@@ -343,6 +383,14 @@ wrongDecisions.forEach(([title, code, decide], index) => {
   });
 });
 
+test('a connection rejects, and does not throw, options of openRegion that are none', async (t) => {
+  const { handle } = await ownRegion();
+  for (const options of [null, { timeout: 5 }, { timeoutMs: -1 }]) {
+    const opening = connection.openRegion(handle, options as Any);
+    await t.throwsAsync(opening, { code: argument });
+  }
+});
+
 test('an answer with options that there are not is refused, and can be given anew', async (t) => {
   const refused: string[] = [];
   const answers: Any[] = [null, { timeoutMs: 5 }, { more: 1 }];
@@ -358,7 +406,7 @@ test('an answer with options that there are not is refused, and can be given ane
   t.is((await asker.request('what')).value, 'right');
   t.deepEqual(refused, [
     'respond takes its options as an object, not null',
-    'respond has no option timeoutMs: it takes more, header, onReceipt, onSent, context',
+    'respond has no option timeoutMs: it takes more, header, onSent, context',
     'more must be true or false, not 1',
   ]);
 });

@@ -1,6 +1,14 @@
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
-import { errorCodes, HeddleError, RemoteError, requireInteger, thrownFacts, thrownText } from '../src/errors.js';
+import {
+  describe,
+  errorCodes,
+  HeddleError,
+  RemoteError,
+  requireInteger,
+  thrownFacts,
+  thrownText,
+} from '../src/errors.js';
 import { thrownValues } from './support/thrown-values.js';
 
 test('a HeddleError carries its code, message, cause and details', (t) => {
@@ -69,7 +77,7 @@ for (const value of [0, 4, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '2', 2n, n
   test(`requireInteger refuses ${typeof value} ${String(value)} where 1 to 3 is asked for`, (t) => {
     const error = t.throws(() => requireInteger('depth', value, 1, 3), { instanceOf: HeddleError });
     t.is(error.code, 'ERR_HEDDLE_INVALID_ARGUMENT');
-    t.is(error.message, `depth must be an integer from 1 to 3, not ${String(value)}`);
+    t.is(error.message, `depth must be an integer from 1 to 3, not ${describe(value)}`);
     t.deepEqual(error.details, { depth: value });
   });
 }

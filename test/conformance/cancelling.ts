@@ -48,6 +48,73 @@ export function registerCancelling(transport: TestedTransport): void {
     t.is(peer.log.all('kept').length, 1);
   });
 
+  row(transport, 'Calls cancel: what is no id is no request of anybody', async (t, bench) => {
+    const { peer, uri } = await cancellable(bench);
+    const { connection } = await bench.connect(uri);
+    const outcomes: string[] = [];
+    const id = connection.requestWith('stoppable', {
+      onResponse: () => {},
+      onError: (error) => outcomes.push(error.code),
+    });
+    await peer.log.until('kept');
+    for (const wrong of [null, undefined, String(id), id + 0.5, id + 2 ** 32, BigInt(id), Symbol('id'), Number.NaN]) {
+      t.is(await connection.cancel(wrong as never), 'not-found', String(wrong));
+    }
+    t.is(peer.log.all('aborted').length, 0);
+    t.is(await connection.cancel(id), 'cancelled');
+    t.deepEqual(outcomes, ['ERR_HEDDLE_CANCELLED']);
+  });
+
+  row(
+    transport,
+    "Calls cancel: a large request's data stays with its handler until that has ended",
+    async (t, bench) => {
+      const peer = await bench.peer();
+      const uri = await peer.run(async ({ context, state, note }, portal) => {
+        const work = async (message: Message) => {
+          const { signal, data } = message;
+          note('begun');
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          // Memory of the same size, which another part of the program gets meanwhile.
+          const another = context.allocate(data.length);
+          another.bytes.fill(1);
+          data.fill(7);
+          note('found', {
+            own: message.data[0],
+            length: message.data.length,
+            others: another.bytes.findIndex((byte) => byte !== 1),
+          });
+          another.release();
+          try {
+            if (message.header[0] === 1) message.respond('too late');
+          } catch (error) {
+            note('refused', { code: (error as { code: string }).code });
+          }
+        };
+        state.server = await context.listen(portal, {
+          onRequest: (message) => {
+            if (message.header[0] === 0) return work(message);
+            void work(message.keep());
+            return undefined;
+          },
+        });
+        return state.server.uri as string;
+      }, transport.portal());
+      const { connection } = await bench.connect(uri);
+      for (const isKept of [0, 1]) {
+        const giveUp = new AbortController();
+        const options = { signal: giveUp.signal, header: Buffer.from([isKept]) };
+        const answering = connection.request(Buffer.alloc(100_000, 5), options);
+        await peer.log.until('begun', isKept + 1);
+        giveUp.abort();
+        await t.throwsAsync(answering, { code: 'ERR_HEDDLE_CANCELLED' });
+        t.like(await peer.log.until('found', isKept + 1), { own: 7, length: 100_000, others: -1 });
+      }
+      t.is((await peer.log.until('refused')).code, 'ERR_HEDDLE_ALREADY_ANSWERED');
+      t.is(await peer.run(({ context }) => context.memory.buffersHeld), 0);
+    },
+  );
+
   row(transport, 'Calls cancel: onCancel decides', async (t, bench) => {
     const { peer, uri } = await cancellable(bench, {}, true);
     const { connection } = await bench.connect(uri);

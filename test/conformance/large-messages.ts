@@ -1,4 +1,6 @@
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import type { Message, SharedBuffer } from '../../src/index.js';
+import { collectGarbage } from '../support/garbage.js';
 import { row } from './bench.js';
 import type { TestedTransport } from './transports.js';
 
@@ -190,6 +192,60 @@ export function registerLargeMessages(transport: TestedTransport): void {
     t.is((await connection.request('not harmed')).value, 'not harmed');
     t.is(bench.context.memory.buffersHeld, 0);
   });
+
+  row(
+    transport,
+    "Behaviour 9 large messages: what is lent for a response is nobody else's until the data is there",
+    async (t, bench) => {
+      const { uri } = await bench.echo();
+      const { connection } = await bench.connect(uri);
+      const size = 8 * mebibyte;
+      const sent = Buffer.alloc(size, 6);
+      const lent = bench.context.allocate(size);
+      const seen = lent.bytes;
+      seen.fill(1);
+      let isAnswered = false;
+      const answering = connection.request(sent, { responseBuffer: lent, timeoutMs: 60_000 }).finally(() => {
+        isAnswered = true;
+      });
+      // Given back as soon as the first bytes have come.
+      while (seen[0] === 1 && !isAnswered) await setImmediate();
+      lent.release();
+      const stranger = bench.context.allocate(size);
+      stranger.bytes.fill(9);
+      const response = await answering;
+      let found: unknown;
+      try {
+        found = response.data.equals(sent);
+      } catch (error) {
+        // It was all there before the buffer was given back.
+        found = (error as { code?: string }).code;
+      }
+      t.true(found === true || found === 'ERR_HEDDLE_BUFFER_RELEASED', String(found));
+      t.true(stranger.bytes.equals(Buffer.alloc(size, 9)));
+      stranger.release();
+      const given = await connection.request(sent, { responseBuffer: bench.context.allocate(size) });
+      collectGarbage();
+      // What was collected is told in a later turn.
+      await setImmediate();
+      const another = bench.context.allocate(size);
+      another.bytes.fill(9);
+      t.true(given.data.equals(sent), 'a response keeps where it lies from being collected');
+      another.release();
+      // The other side ends while data is on its way.
+      const last = bench.context.allocate(size);
+      last.bytes.fill(1);
+      const failing = connection.request(sent, { responseBuffer: last });
+      const failed = t.throwsAsync(failing, { code: 'ERR_HEDDLE_FLUSHED' });
+      connection.destroy();
+      await failed;
+      t.true(last.isHeld);
+      last.release();
+      // Over rdma its memory is held until no data can come any more.
+      for (let tries = 0; bench.context.memory.buffersHeld > 1 && tries < 1000; tries++) await delay(5);
+      t.is(bench.context.memory.buffersHeld, 1, 'that of the response which was spared by the garbage collector');
+    },
+  );
 
   row(transport, 'Behaviour 9 large messages: kept ones hold their memory until released', async (t, bench) => {
     const peer = await bench.peer();

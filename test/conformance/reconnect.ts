@@ -1,4 +1,5 @@
-import type { ConnectionOptions } from '../../src/index.js';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ConnectionOptions, Receipt } from '../../src/index.js';
 import { type Bench, row, slowness } from './bench.js';
 import { recorder } from './event-log.js';
 import type { Peer } from './peer.js';
@@ -186,6 +187,52 @@ export function registerReconnect(transport: TestedTransport): void {
     wire.refuse(false);
     t.is((await request).value, 'asked meanwhile');
     t.deepEqual(await handled(peer), ['meanwhile', 'asked meanwhile']);
+  });
+
+  if (transport.cutLosesData) {
+    // Where data goes beside the wire that is cut, all of it may get through, and the close, too.
+    row(
+      transport,
+      'Behaviour 7 reconnect: none; a wire that is lost while closing is told as lost',
+      async (t, bench) => {
+        for (const reconnectTimeoutMs of [0, 10_000]) {
+          const { peer, wire, connection, log } = await wired(bench, { reconnectTimeoutMs });
+          for (let index = 0; index < 10; index++) connection.send(Buffer.alloc(30_000, index));
+          wire.cutAfterBytes(40_000);
+          await connection.close();
+          const ends = log.types.slice(2).filter((type) => type !== 'message-error');
+          t.deepEqual(ends, ['connection-disconnected', 'connection-teardown', 'session-teardown']);
+          const [{ code, message }] = log.all('connection-disconnected');
+          t.is(code, 'ERR_HEDDLE_DISCONNECTED');
+          t.regex(message, /while the connection was closing: what was sent last may not have arrived/);
+          t.true((await handled(peer)).length < 10);
+          t.throws(() => connection.send(1), { code: 'ERR_HEDDLE_DISCONNECTED' });
+        }
+      },
+    );
+  }
+
+  row(transport, 'Behaviour 7 reconnect: none; what is cut in the middle comes back, once', async (t, bench) => {
+    const { wire, connection, log } = await wired(bench, { reconnectTimeoutMs: 0 });
+    const told: string[] = [];
+    const large = (name: string) => ({
+      context: name,
+      onSent: () => told.push(`${name} sent`),
+      onReceipt: ({ accepted }: Receipt) => told.push(`${name} accepted=${accepted}`),
+    });
+    wire.cutAfterBytes(1_000_000);
+    connection.send(Buffer.alloc(8_000_000), large('first'));
+    connection.send(Buffer.alloc(8_000_000), large('second'));
+    await connection.session.ended;
+    for (const { context, status } of log.all('message-error')) told.push(`${context} ${status}`);
+    t.is(told.filter((what) => what.includes('accepted=')).length, 2);
+    const fates = told.filter((what) => !what.includes('accepted=')).sort();
+    // Where the data goes beside the wire that is cut, the first may have got through.
+    if (fates[0] === 'first sent' && !transport.cutLosesData) fates[0] = 'first flushed';
+    t.deepEqual(fates, ['first flushed', 'second flushed']);
+    // Until nothing of it can be under way any more.
+    for (let tries = 0; bench.context.memory.buffersHeld > 0 && tries < 1000; tries++) await delay(5);
+    t.is(bench.context.memory.buffersHeld, 0);
   });
 
   row(transport, 'Behaviour 7 reconnect: is given up after reconnectTimeoutMs, on both sides', async (t, bench) => {

@@ -1,5 +1,4 @@
-import { HeddleError } from '../../errors.js';
-import { describe } from './describe.js';
+import { describe, HeddleError } from '../../errors.js';
 import { Ref } from './ref.js';
 
 /*

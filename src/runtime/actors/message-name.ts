@@ -1,5 +1,4 @@
-import { HeddleError } from '../../errors.js';
-import { describe } from './describe.js';
+import { describe, HeddleError } from '../../errors.js';
 
 /** What is wrong with the name of a message, if it is no text: the runtime's own signals have symbols for names. */
 export function problemOfName(name: unknown): HeddleError | undefined {

@@ -325,6 +325,8 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
    * Ends the system: the tasks `before-actors`; all actors, children before parents; the tasks `after-actors`; the
    * contexts; the tasks `after-contexts`. What takes longer than `timeoutMs` (default 10 000) altogether is not waited
    * for, and what threads are left are terminated. Never rejects.
+   *
+   * @throws ERR_HEDDLE_INVALID_ARGUMENT, at once, for a time that is no whole number of milliseconds from 0 on, and for other options
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = timeLimitMs('close', options, 10_000);

@@ -1,5 +1,5 @@
 import { longestTimerMs } from '../../clock.js';
-import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
+import { describe, HeddleError, requireInteger, requireKnownOptions, requireObject } from '../../errors.js';
 import { type ConnectionOptions, defaultConnectionOptions, mergeConnectionOptions } from '../session/options.js';
 
 /** What a context keeps to: plain data, so that it can be given to a context on another thread. */
@@ -94,7 +94,7 @@ export function mergeContextOptions(base: ContextOptions, changes: Partial<Conte
     const expected = typeof defaultContextOptions[name as keyof ContextOptions];
     if (range !== undefined) requireInteger(name, value, range[0], range[1]);
     else if (name !== 'tls' && typeof value !== expected) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a ${expected}, not ${String(value)}`);
+      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a ${expected}, not ${describe(value)}`);
     }
     merged[name] = value;
   }
@@ -104,6 +104,7 @@ export function mergeContextOptions(base: ContextOptions, changes: Partial<Conte
 
 /** As {@link mergeContextOptions}, for a context that runs: `ERR_HEDDLE_INVALID_STATE` for what is fixed by then. */
 export function changeLiveContextOptions(base: ContextOptions, changes: Partial<ContextOptions>): ContextOptions {
+  requireObject('setOptions', changes);
   for (const name of Object.keys(changes)) {
     if (name in defaultContextOptions && !live.has(name)) {
       throw new HeddleError(

@@ -281,7 +281,14 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
         `addWork takes a function () => boolean, not ${typeof work}`,
       );
     }
-    this.#dutyCycle.addWork(work);
+    this.#dutyCycle.addWork(() => {
+      try {
+        return work();
+      } catch (cause) {
+        this.#sessions.reportThrown(cause);
+        return false;
+      }
+    });
   }
 
   /** @internal A promise was settled: the turn ends soon, so that its reactions run. */
@@ -361,6 +368,8 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
   /**
    * Stops the context: closes its servers and sessions gracefully, within `timeoutMs` (default 5000), then its links.
    * Buffers that are still held are reported as leaks, by the event `leak` or a process warning.
+   *
+   * @throws ERR_HEDDLE_INVALID_ARGUMENT, at once, for a time that is no whole number of milliseconds from 0 on, and for other options
    */
   stop(options: { timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = timeLimitMs('stop', options, defaultStopTimeoutMs);

@@ -218,6 +218,8 @@ export class HeddleNode<C extends DirectedContext = Context, S = ContextStatisti
   /**
    * Stops all contexts gracefully, this thread's own one too; those that take longer than `timeoutMs` (default 5000)
    * are terminated. Idempotent; never rejects.
+   *
+   * @throws ERR_HEDDLE_INVALID_ARGUMENT, at once, for a time that is no whole number of milliseconds from 0 on, and for other options
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = timeLimitMs('close', options, defaultStopTimeoutMs);

@@ -66,6 +66,8 @@ export class Message<T = any> {
   length = 0;
   /** @internal Where the data of a large message lies. */
   large: SharedBuffer | Uint8Array | undefined;
+  /** @internal What its requester lent for the data, who keeps it: `large` is a clone of it until the data is there. */
+  lender: SharedBuffer | undefined = undefined;
   /** @internal Whether a user, who sent `large` or picked it, knows of it; otherwise it is a copy of bytes or of a value. */
   isUsersBuffer = false;
   /** @internal */
@@ -135,7 +137,7 @@ export class Message<T = any> {
 
   /** The 32-bit integer at byte `offset` of the data, read without making a view. */
   readInt32(offset: number): number {
-    if (offset < 0 || offset + 4 > this.length) {
+    if ((offset | 0) !== offset || offset < 0 || offset + 4 > this.length) {
       throw new HeddleError(
         'ERR_HEDDLE_INVALID_ARGUMENT',
         `offset=${offset} is outside of ${this.length} bytes of data`,
@@ -149,12 +151,13 @@ export class Message<T = any> {
 
   /**
    * Takes the large data out of the message: the buffer is the caller's from now on, to be sent on or released.
-   * Undefined for a message whose data came with it.
+   * Undefined for a message whose data came with it, or lies where its receiver had it land: in a `Uint8Array`, or in the
+   * `responseBuffer` of its request.
    */
   takeBuffer(): SharedBuffer | undefined {
     const large = this.large;
     this.isFresh = false;
-    if (large === undefined || large instanceof Uint8Array) return undefined;
+    if (large === undefined || large instanceof Uint8Array || large === this.lender) return undefined;
     this.large = undefined;
     this.length = 0;
     this.block = undefined;
@@ -198,7 +201,7 @@ export class Message<T = any> {
    * Answers a request. Throws `ERR_HEDDLE_ALREADY_ANSWERED` the second time and `ERR_HEDDLE_INVALID_STATE` for anything
    * but a request. After the connection has ended the answer is discarded, and a `message-error` event says so.
    */
-  respond(payload?: Payload, options: SendOptions = noOptions): void {
+  respond(payload?: Payload, options: Omit<SendOptions, 'onReceipt'> = noOptions): void {
     this.owner.respond(this, payload, options);
   }
 
@@ -258,6 +261,7 @@ export class Message<T = any> {
     this.isRefused = false;
     this.isReceiptSent = false;
     this.large = undefined;
+    this.lender = undefined;
     this.#abort = undefined;
   }
 }

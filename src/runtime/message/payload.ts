@@ -1,4 +1,4 @@
-import { HeddleError, requireKnownOptions } from '../../errors.js';
+import { describe, HeddleError, requireKnownOptions } from '../../errors.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import { Segments } from './segments.js';
 
@@ -33,9 +33,10 @@ export interface RequestOptions extends SendOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Where the data of a large response lands, if it fits: a SharedBuffer, or bytes. Over rdma a SharedBuffer is written into
-   * without a copy on the way. It is the connection's until the request has settled, and the caller's again then: releasing
-   * the response leaves it alone. After a timeout or a cancel a response that was on its way may still land in it until
-   * the connection has ended.
+   * without a copy on the way. It stays the caller's, and the response shows it: `release()` of the response leaves it alone, and
+   * once it is used for something else the response's data is gone. A SharedBuffer may be released at any time: until the data
+   * is there its memory goes to nobody else. Bytes may be written until the connection has ended where the request was
+   * cancelled, or timed out, while its response was on its way.
    */
   readonly responseBuffer?: SharedBuffer | Uint8Array | undefined;
 }
@@ -53,6 +54,8 @@ export const noOptions: SendOptions = {};
 
 /** What `send` and `respond` take. */
 export const sendOptionNames = ['more', 'header', 'onReceipt', 'onSent', 'context'] as const;
+/** What `deliver` takes, which waits for the receipt by itself, and `respond`, of which there is none. */
+export const receiptlessOptionNames = sendOptionNames.filter((name) => name !== 'onReceipt');
 /** What `requestWith` takes: it is given up by its id, not by a signal. */
 export const fastRequestOptionNames = [...sendOptionNames, 'timeoutMs', 'responseBuffer'] as const;
 /** What `request` takes. */
@@ -60,15 +63,14 @@ export const requestOptionNames = [...fastRequestOptionNames, 'signal'] as const
 
 /**
  * Throws `ERR_HEDDLE_INVALID_ARGUMENT` for options of a message that are no object, have a name that is not among `known`, or a
- * hint that is neither true nor false. With a hint that is, the names are not looked at, since a message of a batch has
- * to be quick.
+ * hint that is neither true nor false. Where that says which, the names are not looked at: a message of a batch has to be quick.
  */
 export function requireMessageOptions(call: string, options: SendOptions, known: readonly string[]): void {
   const more: unknown = options?.more;
   if (more === true || more === false) return;
   requireKnownOptions(call, options, known);
   if (more === undefined) return;
-  throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `more must be true or false, not ${String(more)}`);
+  throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `more must be true or false, not ${describe(more)}`);
 }
 
 /** Whether the straight way into the link can carry everything that the options ask for. */

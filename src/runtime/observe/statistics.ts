@@ -1,4 +1,4 @@
-import { HeddleError } from '../../errors.js';
+import { describe, HeddleError } from '../../errors.js';
 import {
   bucketStartMicros,
   type CounterName,
@@ -204,11 +204,13 @@ export class UserCounter {
 
   /** Adds to it. */
   add(amount = 1): void {
+    requireAmount(amount);
     this.#numbers[this.#index]! += amount;
   }
 
   /** Sets it, where it is a gauge. */
   set(value: number): void {
+    requireAmount(value);
     this.#numbers[this.#index] = value;
   }
 }
@@ -220,6 +222,12 @@ function recordTime(numbers: Float64Array, base: number, micros: number): void {
   numbers[base + histogramField.sumMicros]! += time;
   if (time > numbers[base + histogramField.maximumMicros]!) numbers[base + histogramField.maximumMicros] = time;
   numbers[base + histogramField.count]! += 1;
+}
+
+/** One amount that is no number would make a counter NaN for good. */
+function requireAmount(amount: unknown): void {
+  if (typeof amount === 'number' && !Number.isNaN(amount)) return;
+  throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `a counter takes numbers, not ${describe(amount)}`);
 }
 
 function requireBlock(memory: SharedArrayBuffer): void {

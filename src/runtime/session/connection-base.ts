@@ -10,6 +10,7 @@ import type { ConnectionParent } from './connection-parent.js';
 import { ConnectionRegions } from './connection-regions.js';
 import { CreditPurse, ReleaseLedger } from './credits.js';
 import type { InboundOwner } from './delivery.js';
+import { flushedError, lostWhileClosing } from './end-errors.js';
 import type { SessionEvent } from './events.js';
 import { Inbound } from './inbound.js';
 import { Keepalive } from './keepalive.js';
@@ -306,14 +307,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
 
   #flushMessages(): void {
     this.#goOffline();
-    const cause = this.theEndError();
-    const flushed = new HeddleError(
-      'ERR_HEDDLE_FLUSHED',
-      `the connection ended before the message was through: ${cause.message}`,
-      {
-        cause,
-      },
-    );
+    const flushed = flushedError(this.theEndError());
     this.#regions?.end(flushed);
     this.outbound.flush(flushed);
     this.requester.flush(flushed);
@@ -353,7 +347,8 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
       this.#parent.onConnectFailed(this.#connection, reason);
       return;
     }
-    if (!this.#life.isOver) this.#endError ??= reason;
+    if (this.#life.isUnacknowledged) this.#endError = lostWhileClosing(reason);
+    else if (!this.#life.isOver) this.#endError ??= reason;
     if (isFault) this.step({ type: 'fault' });
     else this.step({ type: 'linkLost', resumable: this.outbound.retransmitter !== undefined });
   }

@@ -12,7 +12,8 @@ import { initialTransition, setup, transition } from 'xstate';
  *  a fault: disconnected (the wire or the peer is gone), error (the peer broke the protocol)
  * ```
  *
- * Links lose nothing and keep order, so time-wait has nothing to wait for and passes at once.
+ * Links lose nothing and keep order, so time-wait has nothing to wait for and passes at once. A wire that is lost before the peer has
+ * acknowledged the fin may have taken messages with it: that is no close but a fault, whoever wished to close.
  */
 export type ConnectionState =
   | 'init'
@@ -114,7 +115,7 @@ const machine = setup({
       on: {
         finAcked: 'fin-wait-2',
         finReceived: { target: 'closing', actions: ['sendFinAck'] },
-        linkLost: 'closed',
+        linkLost: 'disconnected',
         fault: 'error',
       },
     },
@@ -122,16 +123,16 @@ const machine = setup({
       on: { finReceived: { target: 'time-wait', actions: ['sendFinAck'] }, linkLost: 'closed', fault: 'error' },
     },
     closing: {
-      on: { finAcked: 'time-wait', linkLost: 'closed', fault: 'error' },
+      on: { finAcked: 'time-wait', linkLost: 'disconnected', fault: 'error' },
     },
     'time-wait': { always: 'closed' },
     'close-wait': {
       // What is queued still goes out, then the fin behind it.
       entry: ['queueFin'],
-      on: { finSent: 'last-ack', linkLost: 'closed', fault: 'error' },
+      on: { finSent: 'last-ack', linkLost: 'disconnected', fault: 'error' },
     },
     'last-ack': {
-      on: { finAcked: 'closed', linkLost: 'closed', fault: 'error' },
+      on: { finAcked: 'closed', linkLost: 'disconnected', fault: 'error' },
     },
     closed: { type: 'final', entry: ['announceClosed', 'flushMessages', 'tearDown'] },
     disconnected: { type: 'final', entry: ['announceDisconnected', 'flushMessages', 'tearDown'] },
@@ -140,6 +141,8 @@ const machine = setup({
 });
 
 type Snapshot = ReturnType<typeof initialTransition<typeof machine>>[0];
+
+const unacknowledged: ReadonlySet<ConnectionState> = new Set(['fin-wait-1', 'closing', 'close-wait', 'last-ack']);
 
 const [initialSnapshot] = initialTransition(machine);
 
@@ -156,6 +159,11 @@ export class ConnectionLife {
   /** Whether the connection has lost its link and waits for another. */
   get isResuming(): boolean {
     return this.#snapshot.value === 'resuming';
+  }
+
+  /** Whether it is closing, and the peer has not said yet that it has all that was sent. */
+  get isUnacknowledged(): boolean {
+    return unacknowledged.has(this.#snapshot.value as ConnectionState);
   }
 
   /** Whether nothing can happen to it any more. */

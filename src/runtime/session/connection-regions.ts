@@ -13,7 +13,7 @@ import { RegionClient } from './region-client.js';
 import { RegionCode, regionBodyBytes, regionField, regionMemoryBytes } from './region-layout.js';
 import { askPeer } from './region-questions.js';
 import { RegionServer } from './region-server.js';
-import { cancelledError, type RegionOperationOptions, RemoteRegion } from './remote-region.js';
+import { cancelledError, type RegionOperationOptions, RemoteRegion, requireRegionOptions } from './remote-region.js';
 import type { SessionHost } from './session-host.js';
 
 /** Pieces that go before the messages that wait, each time there is room: neither can hold up the other for long. */
@@ -45,6 +45,7 @@ export class ConnectionRegions {
   /** See `Connection.openRegion`. */
   async open(handle: RegionHandle, options: RegionOperationOptions): Promise<RemoteRegion> {
     requireRegionHandle(handle);
+    requireRegionOptions('openRegion', options);
     const connection = this.#connection;
     if (options.signal?.aborted) throw cancelledError(options.signal.reason);
     connection.requireSendable();

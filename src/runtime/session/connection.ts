@@ -1,3 +1,4 @@
+import { describe, HeddleError, requireKnownOptions } from '../../errors.js';
 import type { WireDescription } from '../../transports/transport.js';
 import type { RegionHandle } from '../memory/region-handle.js';
 import type { Message } from '../message/message.js';
@@ -8,11 +9,19 @@ import * as payloads from '../message/payload.js';
 import { ConnectionBase } from './connection-base.js';
 import { type ConnectionOptions, changeLiveOptions } from './options.js';
 import type { RequestWaiter } from './pending-requests.js';
-import { type RegionOperationOptions, type RemoteRegion, requireRegionOptions } from './remote-region.js';
+import type { RegionOperationOptions, RemoteRegion } from './remote-region.js';
 
 // See record-placer.ts.
 const { RecordKind } = layout;
-const { fastRequestOptionNames, isPlain, isValue, noOptions, requireMessageOptions, sendOptionNames } = payloads;
+const {
+  receiptlessOptionNames,
+  fastRequestOptionNames,
+  isPlain,
+  isValue,
+  noOptions,
+  requireMessageOptions,
+  sendOptionNames,
+} = payloads;
 
 /**
  * One context's share of a session: the two-way stream of messages between this context and a context of the peer.
@@ -82,8 +91,9 @@ export class Connection extends ConnectionBase {
   }
 
   /** Sends a one-way message and waits for its receipt: resolves with it, or rejects when the connection ends first. */
-  deliver(payload: Payload, options: SendOptions = noOptions): Promise<Receipt> {
+  deliver(payload: Payload, options: Omit<SendOptions, 'onReceipt'> = noOptions): Promise<Receipt> {
     return new Promise((resolve, reject) => {
+      if (options !== noOptions) requireKnownOptions('deliver', options, receiptlessOptionNames);
       const onReceipt = (receipt: Receipt) => {
         if (receipt.error === undefined) resolve(receipt);
         else reject(receipt.error);
@@ -96,7 +106,7 @@ export class Connection extends ConnectionBase {
   /**
    * Sends a request and resolves with the response, which is the caller's and stays valid. Only when the other side answers
    * with a SharedBuffer is there something to give back: take it with `takeBuffer()`, or `release()` the
-   * response (or declare it with `using`).
+   * response (or declare it with `using`). Large data that landed in a `responseBuffer` lies there, and is no copy.
    *
    * Rejects with `ERR_HEDDLE_TIMEOUT`, `ERR_HEDDLE_CANCELLED`, `ERR_HEDDLE_FLUSHED` when the connection ends first,
    * `RemoteError` when the handler threw, and whatever `send` throws. `R` is the type of the response's value.
@@ -115,6 +125,7 @@ export class Connection extends ConnectionBase {
    * form of {@link request}: nothing is allocated for it, and the response need not be copied. It takes no signal.
    */
   requestWith(payload: Payload, waiter: RequestWaiter, options: Omit<RequestOptions, 'signal'> = noOptions): number {
+    if (typeof waiter?.onResponse !== 'function') throw noWaiter(waiter);
     if (options !== noOptions) requireMessageOptions('requestWith', options, fastRequestOptionNames);
     return this.requester.requestWith(payload, waiter, options);
   }
@@ -135,7 +146,6 @@ export class Connection extends ConnectionBase {
    * ERR_HEDDLE_INVALID_ARGUMENT, ERR_HEDDLE_OUT_OF_MEMORY
    */
   openRegion(handle: RegionHandle, options: RegionOperationOptions = {}): Promise<RemoteRegion> {
-    requireRegionOptions('openRegion', options);
     return this.regions.open(handle, options);
   }
 
@@ -174,4 +184,11 @@ export class Connection extends ConnectionBase {
   flush(): void {
     if (this.outbound.isOnline) this.outbound.publish();
   }
+}
+
+function noWaiter(given: unknown): HeddleError {
+  return new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `requestWith takes a waiter with onResponse(message) and onError(error), not ${describe(given)}`,
+  );
 }

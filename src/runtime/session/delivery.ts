@@ -10,7 +10,7 @@ import { Assembly } from './assembly.js';
 import { type ControlOwner, receiveControl } from './control-records.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
 import { DelayedAcknowledgement } from './delayed-acknowledgement.js';
-import { adoptMoved, receiveIntoAny, targetBytes } from './landing.js';
+import { adoptMoved, giveBackLent, receiveIntoAny, releaseLarge, targetBytes } from './landing.js';
 import type { SessionHost } from './session-host.js';
 
 /** What the receiving half of a connection tells the connection. */
@@ -25,7 +25,7 @@ export interface InboundOwner extends ControlOwner {
       /** Nothing was done with so many one-way messages but reading them: their credits go back. */
       onRead(messages: number, bytes: number): void;
       onRequest(message: Message): void;
-      assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined;
+      assignBuffer(message: Message, lengthBytes: number): SharedBuffer | Uint8Array | undefined;
     };
   /** Takes responses, receipts and the answers to cancels. */
   readonly requester: ControlOwner['requester'] & {
@@ -111,7 +111,7 @@ export class Delivery {
 
   #abandon(message: Message, isLanded: boolean): void {
     this.ledger.unhold(message.kind === 'response' ? this.ledger.responses : this.ledger.posts, message.chargedBytes);
-    if (isLanded && message.large instanceof SharedBuffer && message.large.isHeld) message.large.release();
+    if (isLanded) releaseLarge(message);
   }
 
   /** A message behind a large one whose data is still on its way. */
@@ -175,8 +175,7 @@ export class Delivery {
   }
 
   protected overdrawn(message: Message): HeddleError {
-    if (message.large instanceof SharedBuffer) message.large.release();
-    message.large = undefined;
+    releaseLarge(message);
     const { heldMessages, heldBytes } = message.kind === 'response' ? this.ledger.responses : this.ledger.posts;
     return new HeddleError(
       'ERR_HEDDLE_PROTOCOL',
@@ -208,20 +207,21 @@ export class Delivery {
     }
     if (link.sharesMemory) {
       const moved = adoptMoved(link, this.host.pool, bytes, at);
-      const target = this.owner.service.assignBuffer(message.kind, lengthBytes, message.reference);
+      const target = this.owner.service.assignBuffer(message, lengthBytes);
       if (target === undefined) message.large = moved;
       else {
         message.large = target;
         message.isUsersBuffer = true;
         copyBytes(targetBytes(target, lengthBytes), 0, moved.bytes);
         moved.release();
+        giveBackLent(message);
       }
       return true;
     }
     if (this.arrivals.length > 0) {
       throw new HeddleError('ERR_HEDDLE_PROTOCOL', 'the peer sent data in records behind data that goes beside them');
     }
-    const assigned = this.owner.service.assignBuffer(message.kind, lengthBytes, message.reference);
+    const assigned = this.owner.service.assignBuffer(message, lengthBytes);
     message.large = assigned ?? this.host.pool.allocate(lengthBytes);
     message.isUsersBuffer ||= assigned !== undefined;
     const target = targetBytes(message.large, lengthBytes);
@@ -246,7 +246,7 @@ export class Delivery {
     }
     let landing: SharedBuffer | Uint8Array;
     try {
-      const assigned = this.owner.service.assignBuffer(message.kind, lengthBytes, message.reference);
+      const assigned = this.owner.service.assignBuffer(message, lengthBytes);
       landing = assigned ?? this.host.pool.allocate(lengthBytes);
       message.large = landing;
       message.isUsersBuffer ||= assigned !== undefined;
@@ -269,6 +269,7 @@ export class Delivery {
         link.close(error);
         return;
       }
+      giveBackLent(message);
       try {
         this.#deliverArrivals();
       } catch (cause) {
@@ -288,6 +289,7 @@ export class Delivery {
     this.assembly = undefined;
     this.advance(1);
     const { message } = assembly;
+    giveBackLent(message);
     const kind = RecordKind.oneWay + messageKinds.indexOf(message.kind);
     if (assembly.sentAt === 0) this.deliver(kind, message);
     else this.deliverTimed(kind, message, assembly.sentAt);

@@ -1,9 +1,10 @@
-import { HeddleError } from '../../errors.js';
-import { copyBytes } from '../../transports/copy-bytes.js';
+import { describe, HeddleError } from '../../errors.js';
+import { copyBytes, copyOf } from '../../transports/copy-bytes.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { BufferCarrier, Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import type { SlabPool } from '../memory/slab-pool.js';
+import type { Message } from '../message/message.js';
 import { dataOffset, descriptorBytes, descriptorOfTransfer } from '../message/message-layout.js';
 import type { StatisticsBlock } from '../observe/statistics.js';
 
@@ -15,8 +16,45 @@ export function isTarget(given: unknown): given is SharedBuffer | Uint8Array {
 /** Throws `ERR_HEDDLE_INVALID_ARGUMENT`, with the target's name, unless data can land in it. */
 export function requireTarget(name: string, given: unknown): void {
   if (isTarget(given)) return;
-  const found = given instanceof SharedBuffer ? 'one that was released or sent' : String(given);
+  const found = given instanceof SharedBuffer ? 'one that was released or sent' : describe(given);
   throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a SharedBuffer or a Uint8Array, not ${found}`);
+}
+
+/**
+ * Where in what a requester offered the data of its response lands; undefined when it cannot. A SharedBuffer is cloned: its memory must
+ * not be given to another use while data lands in it, whatever becomes of the requester and its buffer.
+ */
+export function borrow(
+  message: Message,
+  offered: SharedBuffer | Uint8Array,
+  lengthBytes: number,
+): SharedBuffer | Uint8Array | undefined {
+  if (!isTarget(offered) || offered.length < lengthBytes) return undefined;
+  if (offered instanceof Uint8Array) return offered;
+  try {
+    const clone = offered.clone(0, lengthBytes);
+    message.lender = offered;
+    return clone;
+  } catch {
+    // As many have clones of it as there can be.
+    return undefined;
+  }
+}
+
+/** The data has landed: what was lent for it is the requester's alone again, who may have released it meanwhile. */
+export function giveBackLent(message: Message): void {
+  const { large, lender } = message;
+  if (lender === undefined || !(large instanceof SharedBuffer)) return;
+  message.large = lender.isHeld ? lender : copyOf(large.bytes);
+  large.release();
+}
+
+/** Lets go of the memory that the message holds for its data; what is lent stays the requester's. */
+export function releaseLarge(message: Message): void {
+  const { large, lender } = message;
+  message.large = undefined;
+  message.lender = undefined;
+  if (large instanceof SharedBuffer && large !== lender && large.isHeld) large.release();
 }
 
 /**

@@ -60,9 +60,15 @@ export class LargeStream {
     return true;
   }
 
-  /** The link is lost. A message that was being streamed is sent again as a whole: its copy is with the retransmitter. */
-  stop(): void {
-    if (this.#large !== undefined) this.#end(this.#placer.retransmitter !== undefined);
+  /**
+   * The link is lost. A message that was being streamed is sent again as a whole where its copy is with the retransmitter. Else it is
+   * returned: it was not sent.
+   */
+  stop(): QueuedRecord | undefined {
+    const record = this.#record;
+    const isCutShort = this.#large !== undefined && this.#placer.retransmitter === undefined;
+    if (this.#large !== undefined) this.#end(!isCutShort);
+    return isCutShort ? record : undefined;
   }
 
   #end(isSent = true): void {

@@ -1,7 +1,7 @@
 import { HeddleError, thrownText } from '../../errors.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from '../message/codec.js';
-import type { Message, MessageKind, MessageOwner } from '../message/message.js';
+import type { Message, MessageOwner } from '../message/message.js';
 import type { CancelAnswer } from '../message/message-layout.js';
 import * as layout from '../message/message-layout.js';
 import {
@@ -9,15 +9,15 @@ import {
   isValue,
   noOptions,
   type Payload,
+  receiptlessOptionNames,
   requireMessageOptions,
   type SendOptions,
-  sendOptionNames,
 } from '../message/payload.js';
 import * as thenable from '../message/thenable.js';
 import type { Connection } from './connection.js';
 import type { SessionHandlers } from './handlers.js';
 import type { Inbound } from './inbound.js';
-import { isTarget, requireTarget } from './landing.js';
+import { borrow, releaseLarge, requireTarget } from './landing.js';
 import type { Outbound } from './outbound.js';
 import { type GateTarget, ReceptionGate } from './reception-gate.js';
 import { writeError } from './response-error.js';
@@ -64,11 +64,12 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   /** Where the data of a large message is to land, if the user has a wish. */
-  assignBuffer(kind: MessageKind, lengthBytes: number, reference: number): SharedBuffer | Uint8Array | undefined {
-    const offered = kind === 'response' ? this.connection.requester.responseBuffer(reference) : undefined;
-    if (isTarget(offered) && offered.length >= lengthBytes) {
-      // As bytes, which nobody releases with the response: the buffer stays the requester's.
-      return offered instanceof SharedBuffer ? offered.bytes : offered;
+  assignBuffer(message: Message, lengthBytes: number): SharedBuffer | Uint8Array | undefined {
+    const { kind } = message;
+    if (kind === 'response') {
+      const offered = this.connection.requester.responseBuffer(message.reference);
+      const lent = offered === undefined ? undefined : borrow(message, offered, lengthBytes);
+      if (lent !== undefined) return lent;
     }
     let assigned: SharedBuffer | Uint8Array | undefined;
     this.host.guard(() => {
@@ -212,8 +213,12 @@ export class MessageService implements MessageOwner, GateTarget {
       (value: unknown) => {
         if (answersByPromise) this.#answer(message, value, noOptions);
         else this.#handlerReturned(message);
+        if (answersByPromise) this.release(message);
       },
-      (error: unknown) => this.#answerFailure(message, error),
+      (error: unknown) => {
+        this.#answerFailure(message, error);
+        if (answersByPromise) this.release(message);
+      },
     );
   }
 
@@ -272,7 +277,7 @@ export class MessageService implements MessageOwner, GateTarget {
   }
 
   respond(message: Message, payload: Payload, options: SendOptions): void {
-    if (options !== noOptions) requireMessageOptions('respond', options, sendOptionNames);
+    if (options !== noOptions) requireMessageOptions('respond', options, receiptlessOptionNames);
     this.#respond(message, payload, 0, options);
   }
 
@@ -290,6 +295,8 @@ export class MessageService implements MessageOwner, GateTarget {
       );
     }
     if (message.isAnswered) {
+      // One that was cancelled is over for its handler now.
+      this.release(message);
       throw new HeddleError('ERR_HEDDLE_ALREADY_ANSWERED', `request ${message.reference} was answered before`);
     }
     if (this.connection.isOver) {
@@ -353,11 +360,7 @@ export class MessageService implements MessageOwner, GateTarget {
 
   release(message: Message): void {
     this.returnCredits(message);
-    const large = message.large;
-    if (large !== undefined) {
-      message.large = undefined;
-      if (large instanceof SharedBuffer && large.isHeld) large.release();
-    }
+    if (message.large !== undefined) releaseLarge(message);
   }
 
   #sendReceipt(message: Message): void {
@@ -389,7 +392,9 @@ export class MessageService implements MessageOwner, GateTarget {
         message.isFresh = false;
         this.#kept.delete(requestId);
         this.host.guard(() => message.abort(error));
-        this.release(message);
+        // Its bytes stay with the handler, which may be at work on them, until it is done with the message.
+        if (isWaiting) this.release(message);
+        else this.returnCredits(message);
       }
     }
     this.outbound.submitControl(RecordKind.cancelAnswer, 0, cancelAnswers.indexOf(answer), requestId);

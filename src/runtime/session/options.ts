@@ -1,5 +1,5 @@
 import { longestTimerMs } from '../../clock.js';
-import { HeddleError, requireInteger } from '../../errors.js';
+import { HeddleError, requireInteger, requireObject } from '../../errors.js';
 
 /**
  * What a connection keeps to. Each option can be given to `connect` or `listen` and read from `connection.options`;
@@ -87,6 +87,7 @@ export function mergeConnectionOptions(
   base: ConnectionOptions,
   changes: Partial<ConnectionOptions>,
 ): ConnectionOptions {
+  requireObject('a connection', changes);
   const merged: Record<string, number> = { ...base };
   for (const [name, value] of Object.entries(changes)) {
     if (value === undefined) continue;
@@ -105,6 +106,7 @@ export function mergeConnectionOptions(
 
 /** As {@link mergeConnectionOptions}, for a connection that runs: `ERR_HEDDLE_INVALID_STATE` for what is fixed by then. */
 export function changeLiveOptions(base: ConnectionOptions, changes: Partial<ConnectionOptions>): ConnectionOptions {
+  requireObject('setOptions', changes);
   for (const name of Object.keys(changes)) {
     if (name in ranges && !live.has(name)) {
       throw new HeddleError(

@@ -67,6 +67,8 @@ export class Outbound extends BatchPlacer {
   /** Everything was given back: nothing is sent any more. */
   #isFlushed = false;
   #readyWaiters: (() => void)[] = [];
+  /** Records that were placed, and whose data has not gone whole. */
+  readonly #underWay = new Set<QueuedRecord>();
   /** How many waiting records the statistics know of. */
   #countedRecords = 0;
   readonly #owner: OutboundOwner;
@@ -98,7 +100,8 @@ export class Outbound extends BatchPlacer {
     this.isOnline = false;
     this.straightPosts = false;
     this.straightAnswers = false;
-    this.#stream.stop();
+    const cutShort = this.#stream.stop();
+    if (cutShort !== undefined) this.#underWay.add(cutShort);
   }
 
   /**
@@ -230,17 +233,27 @@ export class Outbound extends BatchPlacer {
   flush(error: HeddleError): void {
     this.#isFlushed = true;
     this.goOffline();
+    for (const record of this.#underWay) {
+      // Who waits for a request's answer, or for a receipt, hears of the end otherwise.
+      if (record.kind !== RecordKind.request) this.#drop({ ...record, onReceipt: undefined }, error);
+    }
+    this.#underWay.clear();
     for (const queue of [this.answers, this.posts]) {
       for (let record = queue.shift(); record !== undefined; record = queue.shift()) {
         record.large?.release();
         if (record.kind <= lastCreditedKind) {
-          this.#owner.onRecordDropped(record, record.kind === RecordKind.response ? 'discarded' : 'flushed', error);
+          this.#drop(record, error);
         }
       }
     }
     this.#countWaiting();
     this.retransmitter?.clear();
     this.#resolveReady();
+  }
+
+  /** Tells of a message that will never go. */
+  #drop(record: QueuedRecord, error: HeddleError): void {
+    this.#owner.onRecordDropped(record, record.kind === RecordKind.response ? 'discarded' : 'flushed', error);
   }
 
   #resolveReady(): void {
@@ -293,7 +306,7 @@ export class Outbound extends BatchPlacer {
       if (misfit !== undefined) {
         queue.shift();
         record.large?.release();
-        this.#owner.onRecordDropped(record, record.kind === RecordKind.response ? 'discarded' : 'flushed', misfit);
+        this.#drop(record, misfit);
         continue;
       }
       const serial = this.nextSerial;
@@ -388,10 +401,14 @@ export class Outbound extends BatchPlacer {
     // Where the message may have to be sent again, the retransmitter holds the buffer until the peer says that it has it.
     const held = this.retransmitter === undefined ? large : large.clone();
     this.host.statistics.add('largeBuffersCarried');
+    if (record !== undefined) this.#underWay.add(record);
     buffers.send(transfer, held.bytes, (error) => {
       if (held.isHeld) held.release();
       if (record === undefined || this.#isFlushed) return;
-      if (error === undefined || this.retransmitter !== undefined) this.#owner.onRecordSent(record);
+      // What the link's end has cut short comes back with what waits.
+      if (error !== undefined && this.retransmitter === undefined) return;
+      this.#underWay.delete(record);
+      this.#owner.onRecordSent(record);
     });
   }
 

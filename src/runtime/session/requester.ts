@@ -112,7 +112,9 @@ export class Requester implements RequestOwner {
 
   /** See {@link Connection.cancel}. */
   cancel(requestId: number): Promise<CancelAnswer> {
-    if (!this.#host.pending.has(this, requestId)) return Promise.resolve('not-found');
+    // What is no id at all would be cut to one.
+    const isId = typeof requestId === 'number' && (requestId | 0) === requestId;
+    if (!isId || !this.#host.pending.has(this, requestId)) return Promise.resolve('not-found');
     const earlier = this.#cancels.get(requestId);
     if (earlier !== undefined) return earlier.answer;
     const queued = this.#outbound.removeQueuedRequest(requestId);

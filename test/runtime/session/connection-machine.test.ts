@@ -94,7 +94,8 @@ test('the machine is exactly this table', (t) => {
   const disconnected = 'disconnected announceDisconnected flushMessages tearDown';
   const error = 'error announceError flushMessages tearDown';
   const destroy = closed;
-  const lost = { destroy, linkLost: closed, 'linkLost to be resumed': closed, fault: error };
+  const lost = { destroy, linkLost: disconnected, 'linkLost to be resumed': disconnected, fault: error };
+  const acknowledged = { destroy, linkLost: closed, 'linkLost to be resumed': closed, fault: error };
   const connecting = {
     close: closed,
     destroy,
@@ -122,7 +123,7 @@ test('the machine is exactly this table', (t) => {
       fault: error,
     },
     'fin-wait-1': { finAcked: 'fin-wait-2', finReceived: 'closing sendFinAck', ...lost },
-    'fin-wait-2': { finReceived: `closed sendFinAck ${closed.slice('closed '.length)}`, ...lost },
+    'fin-wait-2': { finReceived: `closed sendFinAck ${closed.slice('closed '.length)}`, ...acknowledged },
     closing: { finAcked: closed, ...lost },
     'close-wait': { finSent: 'last-ack', ...lost },
     'last-ack': { finAcked: closed, ...lost },
