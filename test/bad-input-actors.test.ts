@@ -157,7 +157,7 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   [
     'a context instead of options',
     argument,
-    /spawn takes its options as an object, not worker-1/,
+    /spawn takes its options as an object, not 'worker-1'/,
     () => system.spawn(Obliging, undefined, 'worker-1'),
   ],
   [
@@ -185,7 +185,7 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   [
     'ask for a text of ms',
     argument,
-    /timeoutMs=5 must be above 0/,
+    /timeoutMs='5' must be above 0/,
     () => ref.ask('hello', undefined, { timeoutMs: '5' }),
   ],
   [
@@ -241,6 +241,18 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     argument,
     /strategy='x' is none of round-robin/,
     () => createRouter([ref], { strategy: 'x' as Any }),
+  ],
+  [
+    'a hash by a number',
+    argument,
+    /what keyOf\(name, payload\) returns must be a text, not 5/,
+    () => (createRouter([ref], { strategy: 'consistent-hash', keyOf: () => 5 as Any }) as Any).tell('hello'),
+  ],
+  [
+    'a misspelt option of an ask of all',
+    argument,
+    /ask has no option timeout/,
+    () => (createRouter([ref, ref], { strategy: 'broadcast' }) as Any).ask('hello', undefined, { timeout: 5 }),
   ],
   ['a hash of nothing', argument, /needs keyOf/, () => createRouter([ref], { strategy: 'consistent-hash' })],
   ['a pool of nothing', argument, /createPool\(\) takes what defineActor/, () => system.createPool()],

@@ -236,7 +236,14 @@ export class ActorContext {
 
   #setTimer(delayMs: number, isRepeated: boolean, callback: () => void): TimerKey {
     const key: TimerKey = { cancel: () => this.#cell.timers.cancel(key) };
-    this.#cell.timers.set(key, delayMs, isRepeated, callback);
+    this.#cell.timers.set(key, delayMs, isRepeated, () => {
+      try {
+        callback();
+      } catch (error) {
+        // As it would if its handler sent the message.
+        this.#cell.fail(error);
+      }
+    });
     return key;
   }
 

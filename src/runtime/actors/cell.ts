@@ -223,9 +223,8 @@ export class Cell extends Child {
   /** Calls what takes a message, and nothing else: see {@link run}. */
   callHandler(handler: Handler | undefined, payload: unknown, taken: Mailbox): unknown {
     if (handler === undefined) return callReceive(this.#specification, this.#state, taken, this);
-    const { asyncHandlers } = this.host;
-    if (asyncHandlers === undefined) return handler(this.#state, payload, this.context);
-    return asyncHandlers.call(this, handler, this.#state, payload);
+    if (this.host.asyncHandlers === undefined) return handler(this.#state, payload, this.context);
+    return this.host.asyncHandlers.call(this, handler, this.#state, payload);
   }
 
   /** `stashed`: the handler has set its message aside, and replies to it another time, unless it fails. */
@@ -336,6 +335,7 @@ export class Cell extends Child {
       this.fail(error);
       return;
     }
+    void this.#family?.stopAll();
     this.#terminate('failed');
     onStarted(error);
   }
@@ -374,10 +374,9 @@ export class Cell extends Child {
 
   #restart(): void {
     this.#backoff = undefined;
-    this.#incarnation++;
+    const incarnation = ++this.#incarnation;
     this.#underWay?.forget();
     this.consumers?.restart();
-    const incarnation = this.#incarnation;
     this.#endState();
     this.#wind('restarted', () => {
       if (this.isGone || incarnation !== this.#incarnation) return;
@@ -424,8 +423,9 @@ export class Cell extends Child {
 
   /** Ends the rest of the state: its children, and then its own `onStop`; then calls `next`. */
   #wind(reason: 'stopped' | 'restarted' | 'failed', next: () => void): void {
-    const state = this.#state;
+    const [state, incarnation] = [this.#state, this.#incarnation];
     const runOnStop = () => {
+      if (incarnation !== this.#incarnation) return; // Overtaken: whoever has does it.
       this.#state = undefined;
       const call = () => (state === undefined ? undefined : this.#specification.onStop?.(state, reason, this.context));
       const report = (error: unknown) => this.host.reportFailure(this.ref, error, 'onStop');

@@ -28,7 +28,13 @@ export class Family {
   readonly #children = new Children();
   /** By address: those in other contexts. */
   #remote: Map<string, Child> | undefined;
+  /** Resolves when the children that are being stopped have gone. */
+  #emptying: Promise<void> | undefined;
   #waitForEmpty: (() => void) | undefined;
+  /** Spawns in other contexts that are under way. */
+  #spawning = 0;
+  /** What such a child has told before its spawn was answered: that it has gone, or failed. */
+  #early: Map<string, 'gone' | { readonly error: unknown }> | undefined;
 
   constructor(host: ActorHost, settings: SupervisionSettings, owner: Cell | undefined) {
     this.#host = host;
@@ -51,20 +57,39 @@ export class Family {
     this.#children.add(cell);
   }
 
+  /** Spawns a child in another context: what it tells before `spawn` has resolved is not lost. */
+  async whileSpawning<T>(spawn: () => Promise<T>): Promise<T> {
+    this.#spawning++;
+    try {
+      return await spawn();
+    } finally {
+      if (--this.#spawning === 0) this.#early = undefined;
+    }
+  }
+
+  #tellEarly(key: ChildKey, news: 'gone' | { readonly error: unknown }): void {
+    if (typeof key !== 'string' || this.#spawning === 0) return;
+    this.#early ??= new Map();
+    this.#early.set(key, news);
+  }
+
   /** A child in another context; one that is made again there is known already. */
   addRemote(ref: Ref, definition: AnyDefinition, args: unknown): void {
     const key = keyOf(ref);
     this.#remote ??= new Map();
-    if (this.#remote.has(key)) return;
+    const early = this.#early?.get(key);
+    if (this.#remote.has(key) || early === 'gone') return;
     const child = new RemoteChild(ref, definition, args);
     this.#remote.set(key, child);
     this.#children.add(child);
     this.#host.remoteFamilies.add(this);
+    if (early !== undefined) this.onFailed(key, early.error);
   }
 
   /** A child has gone. */
   remove(key: ChildKey): void {
     const child = this.#childOf(key);
+    if (child === undefined) this.#tellEarly(key, 'gone');
     if (child === undefined || !this.#children.remove(child)) return;
     if (typeof key === 'string') this.#remote?.delete(key);
     if (this.#children.size > 0) return;
@@ -84,24 +109,34 @@ export class Family {
   }
 
   /** Stops all children, the youngest first; resolves when they have gone, or refuse to for ten seconds. */
-  async stopAll(): Promise<void> {
-    if (this.#children.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#host.clock.setTimer(stopTimeoutMs, () => {
-        this.#abandonAll();
-        resolve();
-      });
-      this.#waitForEmpty = () => {
+  stopAll(): Promise<void> {
+    if (this.#children.size === 0) return Promise.resolve();
+    // A restart that a stop, or another restart, overtakes waits for the same children.
+    this.#emptying ??= this.#whenEmpty();
+    const emptying = this.#emptying;
+    for (const { ref } of this.#children.all().reverse()) this.#direct(ref, 'stop', 0, true);
+    return emptying;
+  }
+
+  #whenEmpty(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
         timer.cancel();
+        this.#emptying = undefined;
+        this.#waitForEmpty = undefined;
         resolve();
       };
-      for (const { ref } of this.#children.all().reverse()) this.#direct(ref, 'stop', 0, true);
+      const timer = this.#host.clock.setTimer(stopTimeoutMs, () => {
+        this.#abandonAll();
+        end();
+      });
+      this.#waitForEmpty = end;
     });
-    this.#waitForEmpty = undefined;
   }
 
   /** A child failed, and stands still until it is told what to do. */
   onFailed(key: ChildKey, error: unknown): void {
+    if (this.#childOf(key) === undefined) this.#tellEarly(key, { error });
     this.#decide(key, error, (child, directive, delayMs) => this.#direct(child.ref, directive, delayMs));
   }
 

@@ -1,3 +1,4 @@
+import type { HeddleError } from '../../errors.js';
 import { requireText } from './checks.js';
 import type { ActorHost } from './host.js';
 import type { Ref } from './ref.js';
@@ -33,15 +34,28 @@ export class Group<M extends Protocol<M>> {
 
   /** Tells all members. False when one of them wants the sender to slow down: see {@link ready}. */
   publish<K extends MessageName<M>>(name: K, ...payload: PayloadArguments<M, K>): boolean {
-    let isWelcome = true;
-    for (const member of this.#host.registry.members(this.name)) {
-      if (!member.tell(name, payload[0])) isWelcome = false;
-    }
-    return isWelcome;
+    return tellAll(this.#host.registry.members(this.name), name, payload[0]);
   }
 
   /** Resolves when all members can be told more, or have gone. */
   async ready(): Promise<void> {
     await Promise.all(this.#host.registry.members(this.name).map((member) => member.ready()));
   }
+}
+
+/**
+ * Tells all of them. False when one wants the sender to slow down, or refused the message since its mailbox was full: it is a dead
+ * letter then, and no reason why the others should not get theirs.
+ */
+export function tellAll(refs: readonly Ref[], name: string, payload: unknown): boolean {
+  let isWelcome = true;
+  for (const ref of refs) {
+    try {
+      if (!ref.tell(name, payload)) isWelcome = false;
+    } catch (error) {
+      if ((error as Partial<HeddleError>).code !== 'ERR_HEDDLE_MAILBOX_FULL') throw error;
+      isWelcome = false;
+    }
+  }
+  return isWelcome;
 }

@@ -104,14 +104,20 @@ export class Inbox extends Mailbox {
 
   #dropOldest(): void {
     this.#countOverflow();
-    this.shift();
-    const { name, payload, origin } = this;
-    // Signals are never lost: one that is oldest takes the place of the newest.
-    if (typeof name === 'symbol') this.push(name, payload, undefined);
-    else {
-      origin?.onTaken();
-      this.refuse(name, payload, origin, 'mailbox-full');
+    // The message at hand stands there still, for a handler that sends to its own actor.
+    const { name, payload, origin, carrier } = this;
+    for (let left = this.size; left > 0; left--) {
+      this.shift();
+      const oldest = { name: this.name, payload: this.payload, origin: this.origin };
+      if (typeof oldest.name !== 'symbol') {
+        oldest.origin?.onTaken();
+        this.refuse(oldest.name, oldest.payload, oldest.origin, 'mailbox-full');
+        break;
+      }
+      // Signals are never lost: one that is oldest takes the place of the newest.
+      this.push(oldest.name, oldest.payload, undefined);
     }
+    Object.assign(this, { name, payload, origin, carrier });
   }
 
   #fullError(): HeddleError {

@@ -213,11 +213,20 @@ export class Registry {
     if (update.did === 'group') {
       if (update.members.length === 0) this.#groups.delete(name);
       else this.#groups.set(name, update.members);
-      for (const listener of [...(this.#groupListeners.get(name) ?? [])]) listener();
+      for (const listener of [...(this.#groupListeners.get(name) ?? [])]) this.#call(listener);
       return;
     }
     if (update.ref === undefined) this.#names.delete(name);
     else this.#names.set(name, update.ref);
-    for (const listener of [...(this.#listeners.get(name)?.keys() ?? [])]) listener(update.ref);
+    for (const listener of [...(this.#listeners.get(name)?.keys() ?? [])]) this.#call(() => listener(update.ref));
+  }
+
+  /** What a listener throws is reported, and harms neither the others nor who registers. */
+  #call(listener: () => void): void {
+    try {
+      listener();
+    } catch (cause) {
+      this.#host.context.reportThrown(cause);
+    }
   }
 }

@@ -1,6 +1,9 @@
 import { HeddleError, requireKnownOptions } from '../../errors.js';
+import { requireSignal } from '../../time-limits.js';
 import { actorStopped } from './actor-errors.js';
-import { requireFunction, requireOneOf, requireRef } from './checks.js';
+import { problemOf } from './ask-options.js';
+import { requireFunction, requireOneOf, requireRef, requireText } from './checks.js';
+import { tellAll } from './group.js';
 import { rendezvous } from './placement.js';
 import type { Ref } from './ref.js';
 import type { ActorRef, AskArguments, AskOptions, MessageName, PayloadArguments, Protocol, ReplyOf } from './types.js';
@@ -62,19 +65,21 @@ export class Router<M extends Protocol<M>> {
   /** As `ref.tell`; false, too, when there are no routees. */
   tell<K extends MessageName<M>>(name: K, ...payload: PayloadArguments<M, K>): boolean {
     const chosen = this.#choose(name, payload[0]);
-    let isWelcome = chosen.length > 0;
-    for (const routee of chosen) if (!routee.tell(name, ...payload)) isWelcome = false;
-    return isWelcome;
+    if (chosen.length === 1) return chosen[0]!.tell(name, ...payload);
+    return tellAll(chosen as unknown as readonly Ref[], name, payload[0]) && chosen.length > 0;
   }
 
   /** As `ref.ask`. With several routees chosen the first reply counts; it rejects when all have rejected. */
   async ask<K extends MessageName<M>>(name: K, ...rest: AskArguments<M, K>): Promise<ReplyOf<M, K>> {
     const chosen = this.#choose(name, rest[0]);
     if (chosen.length === 0) throw actorStopped('every routee of this router');
-    if (chosen.length === 1) return chosen[0]!.ask(name, ...rest);
+    if (chosen.length === 1) return countedAsk(chosen[0]!, () => chosen[0]!.ask(name, ...rest));
     // The others are given up when one has replied.
     const abort = new AbortController();
     const options = rest[1] as AskOptions | undefined;
+    const wrong = problemOf(options);
+    if (wrong !== undefined) throw wrong;
+    requireSignal(options?.signal);
     const signal = options?.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, options.signal]);
     const asks = chosen.map((routee) => (routee as unknown as Ref).ask(name, rest[0], { ...options, signal }));
     try {
@@ -116,6 +121,7 @@ export class Router<M extends Protocol<M>> {
         return [routees.reduce((best, routee) => (waitingAt(routee) < waitingAt(best) ? routee : best))];
       case 'consistent-hash': {
         const key = (this.#keyOf as (name: string, payload: unknown) => string)(name, payload);
+        requireText('what keyOf(name, payload) returns', key);
         return [rendezvous(key, routees, (routee) => seedOf(routee as unknown as Ref)) as ActorRef<M>];
       }
       default:
@@ -129,11 +135,24 @@ function seedOf(ref: Ref): number {
   return Math.imul(ref.place, 0x01000193) ^ Math.imul(ref.slot, 0x9e3779b1) ^ ref.generation;
 }
 
+/** Asks of routers and pools that actors of other contexts have not answered: what waits there is not known here otherwise. */
+const asksUnderWay = new WeakMap<object, number>();
+
+async function countedAsk<T>(routee: object, ask: () => Promise<T>): Promise<T> {
+  if ((routee as Ref).cell !== undefined) return ask();
+  asksUnderWay.set(routee, (asksUnderWay.get(routee) ?? 0) + 1);
+  try {
+    return await ask();
+  } finally {
+    asksUnderWay.set(routee, asksUnderWay.get(routee)! - 1);
+  }
+}
+
 /** Messages that wait for an actor, as far as this context knows. */
 export function waitingAt(ref: unknown): number {
   const { cell, lane } = ref as Ref;
   if (cell !== undefined) return cell.inbox.waiting + cell.pendingHandlers;
-  return lane?.inFlight ?? 0;
+  return (lane?.inFlight ?? 0) + (asksUnderWay.get(ref as object) ?? 0);
 }
 
 /**

@@ -26,6 +26,7 @@ export class Spawner {
   /** In this context, at once; throws what a synchronous state throws. */
   spawnHere(family: Family, definition: AnyDefinition, args: unknown): Ref {
     requireDefinition('spawnHere()', definition);
+    requireOwner(family);
     let failure: { error: unknown } | undefined;
     let isSync = true;
     const cell = this.#host.makeCell(definition, args, family.asParent, (error) => {
@@ -42,6 +43,7 @@ export class Spawner {
   async spawn(family: Family, definition: AnyDefinition, args: unknown, options: SpawnOptions = {}): Promise<Ref> {
     requireDefinition('spawn()', definition);
     requireKnownOptions('spawn', options, ['on', 'name']);
+    requireOwner(family);
     const ref = await this.#spawnOrClosed(family, definition, args, options);
     if (options.name === undefined) return ref;
     try {
@@ -108,8 +110,13 @@ export class Spawner {
   }
 
   async #spawnAt(place: Place, family: Family, definition: AnyDefinition, args: unknown): Promise<Ref> {
+    return family.whileSpawning(async () =>
+      this.#adopt(place, family, definition, args, await this.#request(place, family, definition, args)),
+    );
+  }
+
+  #adopt(place: Place, family: Family, definition: AnyDefinition, args: unknown, { slot, generation }: Slot): Ref {
     const host = this.#host;
-    const { slot, generation } = await this.#request(place, family, definition, args);
     const ref = host.makeRef(place.place, slot, generation, definition.name);
     if (host.isClosing || family.owner?.isGone === true) {
       // All children were stopped meanwhile: nobody would stop this one.
@@ -138,4 +145,9 @@ export class Spawner {
     };
     return (await this.#host.request(place.place, request, spawnTimeoutMs)) as { slot: number; generation: number };
   }
+}
+
+/** Nobody would stop the child of an actor that has gone. */
+function requireOwner({ owner }: Family): void {
+  if (owner?.status === 'stopped') throw actorStopped(`${owner.ref}, which spawns it,`);
 }

@@ -21,6 +21,8 @@ export class Timers {
       throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `delayMs=${delayMs} must be from 0 to ${longestTimerMs}`);
     }
     this.cancel(key);
+    // A handler may outlive its actor: nothing would end the timer.
+    if (this.#cell.status === 'stopped') return;
     const { clock } = this.#cell.host;
     const startMicros = clock.nowMicros();
     let count = 0;

@@ -31,6 +31,7 @@ import {
 } from './context-options.js';
 import type { ContextInit, DirectedContext } from './context-runtime.js';
 import { DutyCycle, type TurnWork } from './duty-cycle.js';
+import { guardedWork } from './turn-work.js';
 
 const availableCores = availableParallelism();
 const defaultStopTimeoutMs = 5_000;
@@ -275,20 +276,12 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * does not sleep. `wake()` calls a sleeping context back to it.
    */
   addWork(work: TurnWork): void {
-    if (typeof work !== 'function') {
-      throw new HeddleError(
-        'ERR_HEDDLE_INVALID_ARGUMENT',
-        `addWork takes a function () => boolean, not ${typeof work}`,
-      );
-    }
-    this.#dutyCycle.addWork(() => {
-      try {
-        return work();
-      } catch (cause) {
-        this.#sessions.reportThrown(cause);
-        return false;
-      }
-    });
+    this.#dutyCycle.addWork(guardedWork(work, (cause) => this.reportThrown(cause)));
+  }
+
+  /** @internal What a callback of the user's threw is reported, and harms nothing else. */
+  reportThrown(cause: unknown): void {
+    this.#sessions.reportThrown(cause);
   }
 
   /** @internal A promise was settled: the turn ends soon, so that its reactions run. */

@@ -1,4 +1,5 @@
 import { HeddleError, requireKnownOptions } from '../../../errors.js';
+import { requireSignal } from '../../../time-limits.js';
 import { SharedBuffer } from '../../memory/shared-buffer.js';
 import { actorStopped } from '../actor-errors.js';
 import type { Cell } from '../cell.js';
@@ -30,6 +31,7 @@ export function offload(
     throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `offload() takes the arguments of ${name} as a list`);
   }
   const { signal, transfer = [] } = options;
+  requireSignal(signal);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(cancelled(name, signal));

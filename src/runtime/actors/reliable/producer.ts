@@ -3,6 +3,7 @@ import { type Clock, longestTimerMs, systemClock, type Timer } from '../../../cl
 import { HeddleError, requireInteger, requireKnownOptions, thrownFacts } from '../../../errors.js';
 import { timeLimitMs } from '../../../time-limits.js';
 import { buffersIn } from '../buffers.js';
+import { requireFunction, requireRef } from '../checks.js';
 import type { Ref } from '../ref.js';
 import type { ActorRef, MessageName, PayloadArguments, Protocol } from '../types.js';
 import { readError } from '../wire-error.js';
@@ -91,7 +92,9 @@ export class Producer<M extends Protocol<M>> implements AsyncDisposable {
       maximumFailures: requireInteger('maximumFailures', options.maximumFailures ?? 5, 1, 1_000_000),
       giveUpAfterMicros: giveUpAfterMs * 1000,
     });
+    if (options.onUndelivered !== undefined) requireFunction('onUndelivered', options.onUndelivered);
     this.#onUndelivered = options.onUndelivered;
+    if (typeof target !== 'function') requireRef('createProducer()', target);
     if (typeof target === 'function') this.#find = target;
     else this.#target = target as unknown as Ref;
   }
