@@ -16,6 +16,8 @@
  * - Type 0 is padding that a reader skips. Types 1 to 15 belong to the transports, the rest to the layers above.
  */
 
+import { bufferView } from './buffer-view.js';
+
 /** Records start at multiples of this many bytes. */
 export const recordAlignmentBytes = 8;
 /** Length and type. */
@@ -39,13 +41,23 @@ export class MemoryBlock {
   readonly int32: Int32Array;
   /** The block as bytes. */
   readonly bytes: Buffer;
-  /** Whether its memory is a SharedArrayBuffer: asking the views takes as long as copying a small message. */
+  /** Where it lies. To ask a view for its memory takes as long as copying a small message. */
+  readonly memory: ArrayBufferLike;
+  readonly byteOffset: number;
+  /** Whether that is a SharedArrayBuffer. */
   readonly isShared: boolean;
 
   /** `byteOffset` and `lengthBytes` must be multiples of {@link recordAlignmentBytes}. */
   constructor(memory: ArrayBufferLike, byteOffset = 0, lengthBytes = memory.byteLength - byteOffset) {
     this.int32 = new Int32Array(memory, byteOffset, lengthBytes >> 2);
-    this.bytes = Buffer.from(memory as ArrayBuffer, byteOffset, lengthBytes);
+    this.bytes = bufferView(memory, byteOffset, lengthBytes);
+    this.memory = memory;
+    this.byteOffset = byteOffset;
     this.isShared = memory instanceof SharedArrayBuffer;
+  }
+
+  /** The bytes from `start` to `end`, which must lie in the block. */
+  view(start: number, end: number): Buffer {
+    return bufferView(this.memory, this.byteOffset + start, end - start);
   }
 }

@@ -1,3 +1,4 @@
+import { bufferView } from '../../transports/buffer-view.js';
 import {
   countIndex,
   dataStartBytes,
@@ -69,7 +70,7 @@ export class Slab {
     const start = this.#dataStart + slot * this.slotBytes + byteOffset;
     const kept = this.#views[slot];
     if (kept !== undefined && kept.byteOffset === start && kept.length === lengthBytes) return kept;
-    const view = Buffer.from(this.memory as unknown as ArrayBuffer, start, lengthBytes);
+    const view = bufferView(this.memory, start, lengthBytes);
     this.#views[slot] = view;
     return view;
   }

@@ -1,8 +1,9 @@
 import { HeddleError } from '../../errors.js';
-import { copyBytes, copyOf } from '../../transports/copy-bytes.js';
+import { copyOf } from '../../transports/copy-bytes.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Codec } from './codec.js';
+import { copyOfBlock } from './kept-bytes.js';
 import { MessageFlag } from './message-layout.js';
 import { noOptions, type Payload, type SendOptions } from './payload.js';
 import { readSegments } from './segments.js';
@@ -78,6 +79,8 @@ export class Message<T = any> {
   isFresh = true;
   /** @internal A request that has been answered. */
   isAnswered = false;
+  /** @internal Whether a handler's promise is pending, which is to answer it. */
+  isWorkedOn = false;
   /** @internal A message whose credits have gone back. */
   isReleased = false;
   /** @internal The receiver does not want the receipt to say that it took the message. */
@@ -98,13 +101,13 @@ export class Message<T = any> {
     const large = this.large;
     if (large !== undefined) return viewOf(large, this.length);
     if (this.block === undefined) return noBytes;
-    return this.block.bytes.subarray(this.dataStart, this.dataStart + this.length);
+    return this.block.view(this.dataStart, this.dataStart + this.length);
   }
 
   /** The header bytes that the sender gave; empty when there were none. Valid as long as {@link data}. */
   get header(): Buffer {
     if (this.block === undefined || this.headerLength === 0) return noBytes;
-    return this.block.bytes.subarray(this.headerStart, this.headerStart + this.headerLength);
+    return this.block.view(this.headerStart, this.headerStart + this.headerLength);
   }
 
   /** The pieces of a message sent as `segments(...)`; any other message is one piece. Valid as long as {@link data}. */
@@ -191,7 +194,7 @@ export class Message<T = any> {
     if (block !== undefined) {
       const start = this.headerLength > 0 ? this.headerStart : this.dataStart;
       const end = this.large === undefined ? this.dataStart + this.length : this.headerStart + this.headerLength;
-      this.block = copyBlock(block, start, end);
+      this.block = copyOfBlock(block, start, end);
       this.headerStart -= start;
       this.dataStart -= start;
     }
@@ -270,11 +273,4 @@ function viewOf(large: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
   const bytes = large instanceof Uint8Array ? large : large.bytes;
   if (Buffer.isBuffer(bytes) && bytes.length === lengthBytes) return bytes;
   return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, lengthBytes);
-}
-
-function copyBlock(block: MemoryBlock, start: number, end: number): MemoryBlock {
-  // From Buffer's own pool, whose pieces are aligned to 8 bytes: an ArrayBuffer for each would cost a microsecond.
-  const bytes = Buffer.allocUnsafe((end - start + 7) & ~7);
-  copyBytes(bytes, 0, block.bytes.subarray(start, end));
-  return { int32: new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2), bytes, isShared: false };
 }

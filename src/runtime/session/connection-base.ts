@@ -168,8 +168,13 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
 
   /** @internal The peer says that there is no such connection at its end any more. */
   onReset(): void {
-    this.#endError ??= new HeddleError('ERR_HEDDLE_DISCONNECTED', `${this.peerAddress} has ended the connection`);
+    this.#lose(new HeddleError('ERR_HEDDLE_DISCONNECTED', `${this.peerAddress} has ended the connection`));
     this.step({ type: 'linkLost', resumable: false });
+  }
+
+  #lose(reason: HeddleError): void {
+    if (this.#life.isUnacknowledged) this.#endError = lostWhileClosing(reason);
+    else if (!this.#life.isOver) this.#endError ??= reason;
   }
 
   /** Closes gracefully: for `await using`. */
@@ -347,8 +352,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
       this.#parent.onConnectFailed(this.#connection, reason);
       return;
     }
-    if (this.#life.isUnacknowledged) this.#endError = lostWhileClosing(reason);
-    else if (!this.#life.isOver) this.#endError ??= reason;
+    this.#lose(reason);
     if (isFault) this.step({ type: 'fault' });
     else this.step({ type: 'linkLost', resumable: this.outbound.retransmitter !== undefined });
   }

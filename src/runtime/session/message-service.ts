@@ -209,6 +209,7 @@ export class MessageService implements MessageOwner, GateTarget {
     // Who keeps the message answers it by respond(); the promise only tells of a failure.
     const answersByPromise = !message.isKept;
     message.keep();
+    message.isWorkedOn = answersByPromise;
     result.then(
       (value: unknown) => {
         if (answersByPromise) this.#answer(message, value, noOptions);
@@ -295,8 +296,6 @@ export class MessageService implements MessageOwner, GateTarget {
       );
     }
     if (message.isAnswered) {
-      // One that was cancelled is over for its handler now.
-      this.release(message);
       throw new HeddleError('ERR_HEDDLE_ALREADY_ANSWERED', `request ${message.reference} was answered before`);
     }
     if (this.connection.isOver) {
@@ -392,9 +391,9 @@ export class MessageService implements MessageOwner, GateTarget {
         message.isFresh = false;
         this.#kept.delete(requestId);
         this.host.guard(() => message.abort(error));
-        // Its bytes stay with the handler, which may be at work on them, until it is done with the message.
-        if (isWaiting) this.release(message);
-        else this.returnCredits(message);
+        // A handler whose promise is pending may be at work on the bytes. Who has kept the message was just told.
+        if (message.isWorkedOn) this.returnCredits(message);
+        else this.release(message);
       }
     }
     this.outbound.submitControl(RecordKind.cancelAnswer, 0, cancelAnswers.indexOf(answer), requestId);

@@ -88,7 +88,7 @@ export class TcpLink extends FramedLink {
     if (count > 1) socket.cork();
     for (let frame: SealedFrame | undefined = first; frame !== undefined; frame = frame.next) {
       this.#lastInFlight = frame;
-      socket.write(frame.buffer.block.bytes.subarray(frame.start, frame.end), this.#onWritten);
+      socket.write(frame.buffer.block.view(frame.start, frame.end), this.#onWritten);
     }
     if (count > 1) socket.uncork();
   }
