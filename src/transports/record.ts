@@ -56,8 +56,10 @@ export class MemoryBlock {
     this.isShared = memory instanceof SharedArrayBuffer;
   }
 
-  /** The bytes from `start` to `end`, which must lie in the block. */
+  /** The bytes from `start` to `end`, as far as they lie in the block. */
   view(start: number, end: number): Buffer {
+    const limit = this.bytes.length;
+    if (end > limit || start > end) return this.bytes.subarray(start, end);
     return bufferView(this.memory, this.byteOffset + start, end - start);
   }
 }

@@ -247,6 +247,34 @@ export function registerLargeMessages(transport: TestedTransport): void {
     },
   );
 
+  row(transport, 'Behaviour 9 large messages: a message that was released has nothing to show', async (t, bench) => {
+    const peer = await bench.peer();
+    const uri = await peer.run(async ({ context, state }, portal) => {
+      state.server = await context.listen(portal, {
+        onRequest: (message) => {
+          const buffer = context.allocate(message.length);
+          buffer.bytes.set(message.data);
+          return buffer;
+        },
+      });
+      return state.server.uri as string;
+    }, transport.portal());
+    const { connection } = await bench.connect(uri);
+    const secret = 'of another message';
+    for (const size of [100, 3000, 100_000]) {
+      const response = await connection.request(Buffer.alloc(size, 3));
+      const other = await connection.request(Buffer.from(secret));
+      response.release();
+      // What came in the record, over a wire, stays as long as the message's object; it is never another message's.
+      t.true(response.data.every((byte) => byte === 3));
+      if (transport.sharesMemory) t.is(response.length, 0);
+      t.is(response.header.length, 0);
+      t.is(other.data.toString(), secret);
+      other.release();
+    }
+    t.is(bench.context.memory.buffersHeld, 0);
+  });
+
   row(transport, 'Behaviour 9 large messages: kept ones hold their memory until released', async (t, bench) => {
     const peer = await bench.peer();
     const uri = await peer.run(async ({ context, state, note }, portal) => {

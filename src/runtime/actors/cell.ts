@@ -121,8 +121,6 @@ export class Cell extends Child {
     return this.status === 'stopping' || this.status === 'stopped';
   }
 
-  // ---- the way in
-
   /** Takes a message in, unless `limit` wait already. False when the sender should slow down. */
   deliver(name: string, payload: unknown, origin: Origin | undefined, limit: number): boolean {
     const inbox = this.inbox;
@@ -291,7 +289,7 @@ export class Cell extends Child {
   // ---- life
 
   /** Makes the state. `onStarted` is called once, with the error if there is one. */
-  start(onStarted?: (error: unknown) => void): void {
+  start(onStarted = this.#onStarted): void {
     this.status = 'starting';
     this.#onStarted = onStarted;
     let state: unknown;
@@ -331,13 +329,13 @@ export class Cell extends Child {
 
   #setupFailed(error: unknown): void {
     const onStarted = this.#takeOnStarted();
-    if (onStarted === undefined) {
-      this.fail(error);
-      return;
+    if (onStarted === undefined) this.fail(error);
+    else {
+      this.#endState();
+      void this.#family?.stopAll();
+      this.#terminate('failed');
+      onStarted(error);
     }
-    void this.#family?.stopAll();
-    this.#terminate('failed');
-    onStarted(error);
   }
 
   #takeOnStarted(): ((error: unknown) => void) | undefined {
@@ -349,8 +347,10 @@ export class Cell extends Child {
   /** The actor cannot go on: its supervisor decides. */
   fail(error: unknown): void {
     if (this.isGone || this.status === 'suspended') return;
-    this.status = 'suspended';
-    this.host.childFailed(this, error);
+    if (this.#onStarted === undefined) {
+      this.status = 'suspended';
+      this.host.childFailed(this, error);
+    } else this.#setupFailed(error); // Who spawns it hears of it.
   }
 
   /** Does what the supervisor decided. */

@@ -65,7 +65,7 @@ export class Router<M extends Protocol<M>> {
   /** As `ref.tell`; false, too, when there are no routees. */
   tell<K extends MessageName<M>>(name: K, ...payload: PayloadArguments<M, K>): boolean {
     const chosen = this.#choose(name, payload[0]);
-    if (chosen.length === 1) return chosen[0]!.tell(name, ...payload);
+    if (chosen.length === 1 && !this.#isForAll) return chosen[0]!.tell(name, ...payload);
     return tellAll(chosen as unknown as readonly Ref[], name, payload[0]) && chosen.length > 0;
   }
 
@@ -102,10 +102,13 @@ export class Router<M extends Protocol<M>> {
   /** Resolves when one routee can be told more: all of them, where messages go to all. */
   async ready(): Promise<void> {
     const routees = this.#routees();
-    const isForAll = this.#strategy === 'broadcast' || this.#strategy === 'scatter-gather-first';
     const readies = routees.map((routee) => routee.ready());
-    if (isForAll || readies.length === 0) await Promise.all(readies);
+    if (this.#isForAll || readies.length === 0) await Promise.all(readies);
     else await Promise.race(readies);
+  }
+
+  get #isForAll(): boolean {
+    return this.#strategy === 'broadcast' || this.#strategy === 'scatter-gather-first';
   }
 
   #choose(name: string, payload: unknown): readonly ActorRef<M>[] {

@@ -56,6 +56,7 @@ export class Timers {
   setReceiveTimeout(timeoutMs: number): void {
     this.#receiveTimer?.cancel();
     this.#receiveTimer = undefined;
+    if (this.#cell.status === 'stopped') return;
     this.#receiveTimeoutMs = timeoutMs > 0 && timeoutMs <= longestTimerMs ? timeoutMs : 0;
     if (this.#receiveTimeoutMs > 0) this.#armReceiveTimer(this.#receiveTimeoutMs);
     this.onMessage();

@@ -352,7 +352,8 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
       this.#parent.onConnectFailed(this.#connection, reason);
       return;
     }
-    this.#lose(reason);
+    if (isFault && !this.#life.isOver) this.#endError = reason;
+    else this.#lose(reason);
     if (isFault) this.step({ type: 'fault' });
     else this.step({ type: 'linkLost', resumable: this.outbound.retransmitter !== undefined });
   }

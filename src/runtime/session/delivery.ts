@@ -228,6 +228,7 @@ export class Delivery {
     this.skipping = false;
     if (lengthBytes === 0) {
       this.advance(1);
+      giveBackLent(message);
       return true;
     }
     this.#hold(message);

@@ -52,8 +52,12 @@ export function giveBackLent(message: Message): void {
 /** Lets go of the memory that the message holds for its data; what is lent stays the requester's. */
 export function releaseLarge(message: Message): void {
   const { large, lender } = message;
+  if (large === undefined) return;
+  // Nothing is left to be looked at: the record held where the data was, and is another message's by now.
   message.large = undefined;
   message.lender = undefined;
+  message.length = 0;
+  message.block = undefined;
   if (large instanceof SharedBuffer && large !== lender && large.isHeld) large.release();
 }
 
