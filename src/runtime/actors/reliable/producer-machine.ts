@@ -16,9 +16,11 @@ export interface Unconfirmed<Message> {
   readonly sinceMicros: number;
   /** When it is to be sent, or sent again. */
   dueMicros: number;
-  /** Times that it was sent in vain. */
+  /** Times that it was sent in vain since the consumer last got on: it may only have waited its turn there. */
   attempts: number;
   failures: number;
+  /** Whether it ever was: what was not cannot be confirmed. */
+  wasSent: boolean;
   /** Whether it was sent, and nothing was heard of it yet. */
   isUnderWay: boolean;
 }
@@ -61,6 +63,7 @@ export class ProducerMachine<Message> {
       dueMicros: nowMicros,
       attempts: 0,
       failures: 0,
+      wasSent: false,
       isUnderWay: false,
     });
     return sequence;
@@ -73,7 +76,7 @@ export class ProducerMachine<Message> {
     );
     for (const one of due) {
       one.isUnderWay = true;
-      one.attempts++;
+      one.wasSent = true;
     }
     return due;
   }
@@ -103,7 +106,7 @@ export class ProducerMachine<Message> {
     const done: Unconfirmed<Message>[] = [];
     // No more than was sent can be confirmed, whatever the consumer says.
     while (this.#unconfirmed.length > 0 && this.#unconfirmed[0]!.sequence <= confirmed) {
-      if (this.#unconfirmed[0]!.attempts === 0) break;
+      if (!this.#unconfirmed[0]!.wasSent) break;
       done.push(this.#unconfirmed.shift()!);
     }
     if (Number.isInteger(granted)) this.#granted = Math.min(granted, this.#next + this.#settings.window);
@@ -112,9 +115,16 @@ export class ProducerMachine<Message> {
       answered.isUnderWay = false;
       answered.dueMicros = nowMicros + (isGap ? this.#pause(answered) : this.#settings.retryAfterMicros);
     }
-    // What had come before its turn is sent again as soon as those before it are through.
-    if (done.length > 0) for (const one of this.#unconfirmed) one.dueMicros = Math.min(one.dueMicros, nowMicros);
+    if (done.length > 0) this.#onProgress(nowMicros);
     return done;
+  }
+
+  /** What had come before its turn is sent again as soon as those before it are through, and no pause is longer for it. */
+  #onProgress(nowMicros: number): void {
+    for (const one of this.#unconfirmed) {
+      one.dueMicros = Math.min(one.dueMicros, nowMicros);
+      one.attempts = 0;
+    }
   }
 
   /** Nothing was heard of it in time, or it could not be sent: again, later. */
@@ -163,9 +173,10 @@ export class ProducerMachine<Message> {
     return this.#unconfirmed.splice(0);
   }
 
-  #pause({ attempts }: Unconfirmed<Message>): number {
+  /** It was sent in vain: how long it waits before it is sent again. */
+  #pause(one: Unconfirmed<Message>): number {
     const { retryAfterMicros, maximumRetryAfterMicros } = this.#settings;
-    return Math.min(maximumRetryAfterMicros, retryAfterMicros * 2 ** Math.min(attempts - 1, 20));
+    return Math.min(maximumRetryAfterMicros, retryAfterMicros * 2 ** Math.min(one.attempts++, 20));
   }
 
   /** The message of that number, while it is not confirmed. */

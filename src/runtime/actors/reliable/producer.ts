@@ -24,7 +24,10 @@ export interface Undelivered {
 export interface ProducerOptions {
   /** Messages that may wait to be confirmed, 1 to 10 000. Default: 64. */
   readonly window?: number | undefined;
-  /** How long an answer may take before a message is sent again, in milliseconds; doubled each time. Default: 1000. */
+  /**
+   * How long an answer may take before a message is sent again, in milliseconds; doubled each time, until a message is confirmed.
+   * Default: 1000.
+   */
   readonly retryAfterMs?: number | undefined;
   /** The longest time between two tries. Default: 10 000. */
   readonly maximumRetryAfterMs?: number | undefined;

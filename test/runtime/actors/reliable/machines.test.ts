@@ -176,6 +176,30 @@ test('what a consumer may say does not confirm what was never sent', (t) => {
   t.false(producer.onFailed(7, 0));
 });
 
+test('a consumer that gets on is asked again as soon as at first, however often messages waited in vain', (t) => {
+  const producer = new ProducerMachine<string>({
+    window: 4,
+    retryAfterMicros: 10,
+    maximumRetryAfterMicros: 1000,
+    maximumFailures: 2,
+    giveUpAfterMicros: Infinity,
+  });
+  for (const message of ['a', 'b', 'c']) producer.offer(message, 0);
+  producer.takeDue(0);
+  producer.onAck(1, 1, 10, false, 0);
+  let now = 0;
+  for (const pause of [10, 20, 40]) {
+    t.is(producer.takeDue(now).length, 2);
+    for (const sequence of [2, 3]) producer.onLost(sequence, now);
+    now += pause;
+    t.is(producer.nextDueMicros, now);
+  }
+  t.is(producer.takeDue(now).length, 2);
+  producer.onAck(2, 2, 10, false, now);
+  producer.onLost(3, now);
+  t.is(producer.nextDueMicros, now + 10);
+});
+
 test('an actor remembers so many producers, and forgets the idle one that it met first', (t) => {
   const consumers = new Consumers();
   const busy = consumers.of('busy', 1);
