@@ -81,7 +81,13 @@ export class ActorContext {
   ): Promise<ReplyOf<M, K>> {
     const [payload, options] = rest;
     const cell = this.#cell;
-    return cell.host.ask(ref as unknown as Ref, name, payload, options, cell) as Promise<ReplyOf<M, K>>;
+    const asked = ref as unknown as Ref | undefined;
+    if (asked?.host !== cell.host) {
+      requireRef('ask()', ref);
+      // An actor of another system of this process has its address there.
+      return ref.ask(name, payload, options) as Promise<ReplyOf<M, K>>;
+    }
+    return cell.host.ask(asked, name, payload, options, cell) as Promise<ReplyOf<M, K>>;
   }
 
   /** A buffer of shared memory, owned by the actor: see {@link Context.allocate}. */
@@ -105,7 +111,11 @@ export class ActorContext {
     return openRegionFor(this.#cell, handle, options);
   }
 
-  /** Makes a child, which this actor supervises, in whichever context; resolves when its state is made. */
+  /**
+   * Makes a child, which this actor supervises, in whichever context; resolves when its state is made. Rejects as
+   * {@link ActorSystem.spawn} does; with `ERR_HEDDLE_ACTOR_STOPPED` when this actor stops or restarts meanwhile, and with
+   * `ERR_HEDDLE_INVALID_STATE` in `onStop`.
+   */
   spawn<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): Promise<RefOf<D>> {
     const [args, options] = rest;
     return this.#cell.host.spawner.spawn(this.#cell.family, definition, args, options) as Promise<unknown> as Promise<
@@ -236,14 +246,7 @@ export class ActorContext {
 
   #setTimer(delayMs: number, isRepeated: boolean, callback: () => void): TimerKey {
     const key: TimerKey = { cancel: () => this.#cell.timers.cancel(key) };
-    this.#cell.timers.set(key, delayMs, isRepeated, () => {
-      try {
-        callback();
-      } catch (error) {
-        // As it would if its handler sent the message.
-        this.#cell.fail(error);
-      }
-    });
+    this.#cell.timers.set(key, delayMs, isRepeated, callback);
     return key;
   }
 

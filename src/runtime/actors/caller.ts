@@ -11,6 +11,7 @@ import type { ActorHost } from './host.js';
 import { LaneEnd, laneWindow } from './lane.js';
 import type { Origin } from './mailbox.js';
 import { hostSlot } from './peer.js';
+import { refReader } from './ref.js';
 import { firstRemotePlace } from './remote-places.js';
 import { propagation } from './trace-context.js';
 import { describeError } from './wire-error.js';
@@ -142,14 +143,14 @@ export class Caller {
     envelope.generation = generation;
     envelope.number = number;
     envelope.payload = payload;
-    this.#host.isForNode = this.#isRemote;
+    refReader.host = this.#isRemote ? undefined : this.#host;
     try {
       sendEnvelope(this.#connection, envelope, this.#host.codec);
     } catch (error) {
       if (error instanceof HeddleError && error.code === 'ERR_HEDDLE_CODEC') throw error;
       releasePayload(payload);
     } finally {
-      this.#host.isForNode = false;
+      refReader.host = undefined;
       envelope.payload = undefined;
     }
   }

@@ -1,4 +1,5 @@
 import { describe, HeddleError } from '../../errors.js';
+import type { ActorHost } from './host.js';
 import { Ref } from './ref.js';
 
 /*
@@ -16,6 +17,19 @@ export function requireRef(call: string, value: unknown): asserts value is Ref {
   throw invalid(`${call} takes the ref of an actor, as spawn() resolves to it, not ${describe(value)}`);
 }
 
+/**
+ * Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a ref that this system has: one of another system of the process has an
+ * address there, at which this system has an actor of its own.
+ */
+export function requireOwnRef(call: string, value: unknown, host: ActorHost): asserts value is Ref {
+  requireRef(call, value);
+  if (value.host === host) return;
+  throw invalid(
+    `${call} takes a ref of its own system, ${host.systemId}, and ${value} is one of ${value.host.systemId}: call that system, or ` +
+      'connect the two, and have the ref sent',
+  );
+}
+
 /** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a definition. */
 export function requireDefinition(call: string, value: unknown): void {
   const { handlers, specification } = (value ?? {}) as { handlers?: unknown; specification?: unknown };
@@ -26,6 +40,11 @@ export function requireDefinition(call: string, value: unknown): void {
 /** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a function. */
 export function requireFunction(what: string, value: unknown): void {
   if (typeof value !== 'function') throw invalid(`${what} must be a function, not ${describe(value)}`);
+}
+
+/** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a boolean. */
+export function requireBoolean(what: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw invalid(`${what} must be true or false, not ${describe(value)}`);
 }
 
 /** Throws `ERR_HEDDLE_INVALID_ARGUMENT` unless `value` is a text of at least one character. */

@@ -87,8 +87,6 @@ export class ActorHost {
   isClosing = false;
   /** Whether a promise was settled whose reactions wait for the turn to end. */
   mustYield = false;
-  /** What is encoded now is for another node: refs must name this one. */
-  isForNode = false;
   readonly #options: ActorHostOptions;
   readonly #table: ActorTable;
   readonly #restoring = new Set<number>();

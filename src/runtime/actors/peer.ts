@@ -9,7 +9,7 @@ import { batched, readEnvelope, releasePayload, sendEnvelope } from './buffers.j
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { Lane, laneHighWater, laneWindow } from './lane.js';
-import type { Ref } from './ref.js';
+import { type Ref, refReader } from './ref.js';
 import { firstRemotePlace } from './remote-places.js';
 import { captureCarrier, propagation } from './trace-context.js';
 import { readError } from './wire-error.js';
@@ -86,12 +86,11 @@ export class Peer implements RequestOwner<AskWaiter> {
   tell(ref: Ref, name: string, payload: unknown): boolean {
     let lane = ref.lane;
     if (lane === undefined || lane.isStale) {
-      // One that serves is of a context that is up: it is retired when that is lost.
-      if (!this.isUp) {
+      lane = this.laneTo(ref);
+      if (lane === undefined) {
         this.#host.deadLetters.add(this.lossReason, ref, name, payload);
         return false;
       }
-      lane = this.#laneOf(ref);
     }
     if (lane.isClosed) {
       this.#host.deadLetters.add('stopped', ref, name, payload);
@@ -197,6 +196,14 @@ export class Peer implements RequestOwner<AskWaiter> {
     this.#host.endTurnSoon();
   }
 
+  /** What is on its way to an actor, the same for all refs to it; undefined while its context is lost. */
+  laneTo(ref: Ref): Lane | undefined {
+    const { lane } = ref;
+    // One that serves is of a context that is up: it is retired when that is lost.
+    if (lane !== undefined && !lane.isStale) return lane;
+    return this.isUp ? this.#laneOf(ref) : undefined;
+  }
+
   #laneOf(ref: Ref): Lane {
     let entry = this.#lanes.get(ref.slot);
     if (entry === undefined || entry.generation !== ref.generation) {
@@ -236,13 +243,13 @@ export class Peer implements RequestOwner<AskWaiter> {
     envelope.payload = payload;
     envelope.carrier = propagation.isOn && slot !== hostSlot ? captureCarrier() : undefined;
     const connection = this.#connection ?? this.#connect();
-    this.#host.isForNode = this.#isRemote;
+    refReader.host = this.#isRemote ? undefined : this.#host;
     try {
       // What runtimes tell each other, arguments of actors for one, is kept and used again: nothing in it can move.
       if (slot === hostSlot) return connection.send(envelope, batched);
       return sendEnvelope(connection, envelope, this.#host.codec);
     } finally {
-      this.#host.isForNode = false;
+      refReader.host = undefined;
       envelope.payload = undefined;
       envelope.carrier = undefined;
     }

@@ -18,6 +18,9 @@ export interface Address {
   readonly type: string;
 }
 
+/** Whose contexts read what is encoded now; without a host, anybody: another node, for one. */
+export const refReader: { host: ActorHost | undefined } = { host: undefined };
+
 /** The one implementation of ActorRef: to an actor of this context, or of another. */
 export class Ref implements Address {
   /** @internal */
@@ -93,12 +96,13 @@ export class Ref implements Address {
 
   [asReference](): readonly unknown[] {
     const { host } = this;
-    // A ref that another node made, or is to read, says whose context it means.
+    // A ref of another node's actor says whose context it means, and so does one for who is not of its own system: that
+    // may be another system of this process.
     if (this.place >= firstRemotePlace) {
       const remote = host.places.remote.get(this.place);
       return [remote?.index ?? 0, this.slot, this.generation, this.type, remote?.node ?? ''];
     }
-    if (host.isForNode) return [this.place, this.slot, this.generation, this.type, host.systemId];
+    if (refReader.host !== host) return [this.place, this.slot, this.generation, this.type, host.systemId];
     return [this.place, this.slot, this.generation, this.type];
   }
 }

@@ -1,8 +1,8 @@
-import { HeddleError } from '../../errors.js';
-import { requireFunction, requireText } from './checks.js';
+import { describe, HeddleError } from '../../errors.js';
+import { requireFunction, requireOwnRef, requireText } from './checks.js';
 import type { ActorHost } from './host.js';
 import { mainPlace } from './places.js';
-import { addressKey, Ref } from './ref.js';
+import { addressKey, type Ref } from './ref.js';
 
 /** Called with the actor that has the name now, or undefined when none has. */
 export type NameListener = (ref: Ref | undefined) => void;
@@ -123,13 +123,14 @@ export class Registry {
   }
 
   async #request(payload: RegistryRequest): Promise<void> {
-    const { name } = payload;
+    const { name, ref } = payload;
     if (typeof name !== 'string' || name === '' || name.length > maximumNameLength) {
       throw new HeddleError(
         'ERR_HEDDLE_INVALID_ARGUMENT',
-        `a name has 1 to ${maximumNameLength} characters: name=${name}`,
+        `a name has 1 to ${maximumNameLength} characters: name=${describe(name)}`,
       );
     }
+    requireOwnRef('the registry', ref, this.#host);
     if (this.#host.place === mainPlace) this.#decide(payload);
     else await this.#host.request(mainPlace, { type: 'extension', name: extension, payload }, requestTimeoutMs);
   }
@@ -138,7 +139,6 @@ export class Registry {
 
   #decide(request: RegistryRequest): void {
     const { name, ref } = request;
-    if (!(ref instanceof Ref)) throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'only an actor can be registered');
     const owner = this.#names.get(name);
     switch (request.do) {
       case 'register':
@@ -208,25 +208,18 @@ export class Registry {
 
   // ---- everywhere
 
+  /** What a listener throws is reported, and harms neither the others nor who registers. */
   #apply(update: RegistryUpdate): void {
     const { name } = update;
+    const { context } = this.#host;
     if (update.did === 'group') {
       if (update.members.length === 0) this.#groups.delete(name);
       else this.#groups.set(name, update.members);
-      for (const listener of [...(this.#groupListeners.get(name) ?? [])]) this.#call(listener);
+      for (const listener of [...(this.#groupListeners.get(name) ?? [])]) context.guard(listener);
       return;
     }
     if (update.ref === undefined) this.#names.delete(name);
     else this.#names.set(name, update.ref);
-    for (const listener of [...(this.#listeners.get(name)?.keys() ?? [])]) this.#call(() => listener(update.ref));
-  }
-
-  /** What a listener throws is reported, and harms neither the others nor who registers. */
-  #call(listener: () => void): void {
-    try {
-      listener();
-    } catch (cause) {
-      this.#host.context.reportThrown(cause);
-    }
+    for (const listener of [...(this.#listeners.get(name)?.keys() ?? [])]) context.guard(() => listener(update.ref));
   }
 }

@@ -1,9 +1,10 @@
-import { HeddleError, requireKnownOptions } from '../../errors.js';
+import { describe, HeddleError, requireKnownOptions } from '../../errors.js';
 import { requireSignal } from '../../time-limits.js';
 import { actorStopped } from './actor-errors.js';
 import { problemOf } from './ask-options.js';
 import { requireFunction, requireOneOf, requireRef, requireText } from './checks.js';
 import { tellAll } from './group.js';
+import type { Lane } from './lane.js';
 import { rendezvous } from './placement.js';
 import type { Ref } from './ref.js';
 import type { ActorRef, AskArguments, AskOptions, MessageName, PayloadArguments, Protocol, ReplyOf } from './types.js';
@@ -138,28 +139,35 @@ function seedOf(ref: Ref): number {
   return Math.imul(ref.place, 0x01000193) ^ Math.imul(ref.slot, 0x9e3779b1) ^ ref.generation;
 }
 
-/** Asks of routers and pools that actors of other contexts have not answered: what waits there is not known here otherwise. */
-const asksUnderWay = new WeakMap<object, number>();
-
+/** What waits at an actor of another context is not known here otherwise than by the asks that are under way. */
 async function countedAsk<T>(routee: object, ask: () => Promise<T>): Promise<T> {
-  if ((routee as Ref).cell !== undefined) return ask();
-  asksUnderWay.set(routee, (asksUnderWay.get(routee) ?? 0) + 1);
+  const ref = routee as Ref;
+  if (ref.cell !== undefined) return ask();
+  const lane = laneTo(ref);
+  if (lane === undefined) return ask();
+  lane.asks++;
   try {
     return await ask();
   } finally {
-    asksUnderWay.set(routee, asksUnderWay.get(routee)! - 1);
+    lane.asks--;
   }
 }
 
-/** Messages that wait for an actor, as far as this context knows. */
-export function waitingAt(ref: unknown): number {
-  const { cell, lane } = ref as Ref;
+/** Messages that wait for an actor, as far as this context knows, whichever ref to it they went by. */
+export function waitingAt(routee: unknown): number {
+  const ref = routee as Ref;
+  const { cell } = ref;
   if (cell !== undefined) return cell.inbox.waiting + cell.pendingHandlers;
-  return (lane?.inFlight ?? 0) + (asksUnderWay.get(ref as object) ?? 0);
+  const lane = laneTo(ref);
+  return lane === undefined ? 0 : lane.inFlight + lane.asks;
+}
+
+function laneTo(ref: Ref): Lane | undefined {
+  return ref.host.links.peer(ref.place).laneTo(ref);
 }
 
 /**
- * Makes a router over actors, or over the members of a group as they come and go.
+ * Makes a router over actors, or over the members of a group of this system as they come and go.
  *
  * @example
  * const router = createRouter(workers, { strategy: 'least-loaded' });
@@ -170,10 +178,17 @@ export function createRouter<M extends Protocol<M>>(
   options: RouterOptions = {},
 ): Router<M> {
   requireKnownOptions('createRouter', options, ['strategy', 'keyOf']);
-  if (typeof routees !== 'object' || routees === null || !('members' in routees || Array.isArray(routees))) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'createRouter() takes a list of refs, or a group');
-  }
-  if ('members' in routees) return new Router<M>(() => routees.members, options);
+  if (Array.isArray(routees)) return routerOver(routees, options);
+  const group = routees as { readonly members: readonly ActorRef<M>[] } | null | undefined;
+  if (typeof group === 'object' && Array.isArray(group?.members)) return new Router<M>(() => group.members, options);
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `createRouter() takes a list of refs, or a group of its own system, not ${describe(routees)}: of a group of another node, ` +
+      'publish() reaches all, and `await group.members()` is such a list',
+  );
+}
+
+function routerOver<M extends Protocol<M>>(routees: readonly ActorRef<M>[], options: RouterOptions): Router<M> {
   const list = [...routees];
   for (const routee of list) requireRef('createRouter()', routee);
   return new Router<M>(() => list, options);

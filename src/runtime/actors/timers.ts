@@ -1,5 +1,5 @@
 import { longestTimerMs, type Timer } from '../../clock.js';
-import { HeddleError } from '../../errors.js';
+import { describe, HeddleError } from '../../errors.js';
 import type { Cell } from './cell.js';
 import { signals } from './signals.js';
 
@@ -15,10 +15,16 @@ export class Timers {
     this.#cell = cell;
   }
 
-  /** Calls back once after `delayMs`, or every `delayMs`. A timer with the same key is replaced. */
+  /**
+   * Calls back once after `delayMs`, or every `delayMs`. A timer with the same key is replaced. What the callback throws fails
+   * the actor, as it would in a handler.
+   */
   set(key: unknown, delayMs: number, isRepeated: boolean, callback: () => void): void {
     if (typeof delayMs !== 'number' || !(delayMs >= 0) || delayMs > longestTimerMs) {
-      throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `delayMs=${delayMs} must be from 0 to ${longestTimerMs}`);
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `delayMs=${describe(delayMs)} must be from 0 to ${longestTimerMs}`,
+      );
     }
     this.cancel(key);
     // A handler may outlive its actor: nothing would end the timer.
@@ -39,7 +45,11 @@ export class Timers {
             count = Math.max(count, Math.floor(elapsedMs / beat));
             arm(Math.max(0, (count + 1) * beat - elapsedMs));
           }
-          callback();
+          try {
+            callback();
+          } catch (error) {
+            this.#cell.fail(error);
+          }
         }),
       );
     };
@@ -67,6 +77,11 @@ export class Timers {
     if (this.#receiveTimeoutMs === 0) return;
     this.#lastMessageMicros = this.#cell.host.clock.nowMicros();
     if (this.#receiveTimer === undefined) this.#armReceiveTimer(this.#receiveTimeoutMs);
+  }
+
+  /** Whether nothing has been handled since the receive timer fired: that of a message has it armed anew. */
+  get isReceiveTimeoutDue(): boolean {
+    return this.#receiveTimeoutMs > 0 && this.#receiveTimer === undefined;
   }
 
   #armReceiveTimer(delayMs: number): void {

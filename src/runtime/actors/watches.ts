@@ -1,4 +1,4 @@
-import { requireRef } from './checks.js';
+import { requireOwnRef } from './checks.js';
 import type { ActorHost } from './host.js';
 import { addressKey, type Ref } from './ref.js';
 import { firstRemotePlace } from './remote-places.js';
@@ -38,7 +38,7 @@ export class Watches {
 
   /** `watcher` is told, once, when the actor has gone. An owner watches an actor once. */
   add(ref: Ref, owner: unknown, watcher: Watcher): void {
-    requireRef('watching or stopping an actor', ref);
+    requireOwnRef('watching or stopping an actor', ref, this.#host);
     const cell = ref.cell;
     if (cell !== undefined) {
       if (cell.status === 'stopped') {
@@ -74,7 +74,7 @@ export class Watches {
   }
 
   remove(ref: Ref, owner: unknown): void {
-    requireRef('unwatch()', ref);
+    requireOwnRef('unwatch()', ref, this.#host);
     this.#forget(owner, ref);
     const cell = ref.cell;
     if (cell !== undefined) {

@@ -276,12 +276,12 @@ export class Context extends EventEmitter<ContextEvents> implements DirectedCont
    * does not sleep. `wake()` calls a sleeping context back to it.
    */
   addWork(work: TurnWork): void {
-    this.#dutyCycle.addWork(guardedWork(work, (cause) => this.reportThrown(cause)));
+    this.#dutyCycle.addWork(guardedWork(work, (cause) => this.#sessions.reportThrown(cause)));
   }
 
-  /** @internal What a callback of the user's threw is reported, and harms nothing else. */
-  reportThrown(cause: unknown): void {
-    this.#sessions.reportThrown(cause);
+  /** @internal Runs a callback of the user's: what it throws is reported, and harms nothing else. */
+  guard(callback: () => void): void {
+    this.#sessions.guard(callback);
   }
 
   /** @internal A promise was settled: the turn ends soon, so that its reactions run. */

@@ -2,6 +2,7 @@ import test from 'ava';
 import { createRouter, type RefOf } from '../../../src/index.js';
 import { Doorkeeper } from './fixtures/doors.js';
 import { Member } from './fixtures/member.js';
+import { Routed } from './fixtures/winding.js';
 import { testSystem, until } from './support.js';
 
 test('names are unique in the system, known everywhere, and free again when their actor has gone', async (t) => {
@@ -138,6 +139,21 @@ test('routers', async (t) => {
   const ofGroup = createRouter(group);
   await group.join(members[2]!);
   t.is(await ofGroup.ask('id', 0), 2);
+});
+
+test('a router knows an actor by its address, whichever ref asks are made by', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const doorkeeper = await system.spawn(Doorkeeper, undefined, { on: 'worker-1' });
+  const [one, other] = [await system.spawn(Routed), await system.spawn(Routed)];
+  const again = (await one.ask('self')) as typeof one;
+  t.not(again, one);
+  const held = createRouter([one], { strategy: 'least-loaded' }).ask('wait', 'routed');
+  const chosen = await createRouter([again, other], { strategy: 'least-loaded' }).ask('self');
+  t.true(chosen.equals(other), 'the other one has nothing to do');
+  await until(async () => (await doorkeeper.ask('waiting', 'routed')) === 1);
+  await doorkeeper.ask('open', 'routed');
+  await held;
+  t.true((await createRouter([again, other], { strategy: 'least-loaded' }).ask('self')).equals(one));
 });
 
 test('a pool grows while much waits, shrinks when nothing does, and makes another for a member that has gone', async (t) => {
