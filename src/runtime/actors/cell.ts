@@ -4,9 +4,9 @@ import { ActorContext } from './actor-context.js';
 import { actorStopped, notHandling } from './actor-errors.js';
 import { releasePayload, releaseWhole, replyWith } from './buffers.js';
 import { Child } from './children.js';
-import type { ActorSpecification, AnyDefinition, Handler, Handlers } from './definition.js';
+import type { AnyDefinition, AnySpecification, Handler } from './definition.js';
 import { diagnostics, handleObserved } from './diagnostics.js';
-import { callOnStop, Endings } from './endings.js';
+import { Endings } from './endings.js';
 import { errorOf, isOfMessageAlone } from './error-reply.js';
 import { Family, type Parent } from './family.js';
 import type { HandlerTable } from './handler-table.js';
@@ -24,11 +24,10 @@ import { Timers } from './timers.js';
 import type { TerminationReason } from './types.js';
 import { stopTimeoutOf, UnderWay } from './under-way.js';
 import type { Watcher } from './watches.js';
+import { type EndReason, Winding } from './winding.js';
 
 /** `suspended`: it failed, and its supervisor has not decided yet. */
 export type CellStatus = 'starting' | 'running' | 'suspended' | 'stopping' | 'stopped';
-
-type Specification = ActorSpecification<unknown, unknown, Handlers<unknown>>;
 
 /**
  * One actor: its state, its mailbox, and its life. Handlers run in the turn of its context, a batch of messages at a
@@ -46,10 +45,12 @@ export class Cell extends Child {
   /** The handler that runs, or has not resolved yet: for messages to people. */
   lastName: EntryName = '';
   watchers: Map<unknown, Watcher> | undefined;
+  /** The end of a state that is under way: no children are made meanwhile. */
+  winding: Winding | undefined;
   /** Where the actor is in the sequences of its producers; kept over restarts. */
   consumers: Consumers | undefined;
   readonly inbox: Inbox;
-  readonly #specification: Specification;
+  readonly #specification: AnySpecification;
   readonly #handlers: HandlerTable;
   readonly #isReentrant: boolean;
   #state: unknown;
@@ -63,8 +64,8 @@ export class Cell extends Child {
   #underWay: UnderWay | undefined;
   #backoff: Timer | undefined;
   #endings: Endings | undefined;
-  /** Counts restarts, so that what an earlier incarnation left running changes nothing. */
-  #incarnation = 0;
+  /** Counts states, so that what one left running changes nothing in the next. */
+  incarnation = 0;
 
   constructor(
     host: ActorHost,
@@ -78,7 +79,7 @@ export class Cell extends Child {
     this.host = host;
     this.definition = definition;
     this.parent = parent;
-    this.#specification = definition.specification as Specification;
+    this.#specification = definition.specification as AnySpecification;
     this.#handlers = definition.handlers;
     this.args = args;
     this.#isReentrant = this.#specification.isReentrant === true;
@@ -121,6 +122,8 @@ export class Cell extends Child {
     return this.status === 'stopping' || this.status === 'stopped';
   }
 
+  // ---- the way in
+
   /** Takes a message in, unless `limit` wait already. False when the sender should slow down. */
   deliver(name: string, payload: unknown, origin: Origin | undefined, limit: number): boolean {
     const inbox = this.inbox;
@@ -130,7 +133,7 @@ export class Cell extends Child {
     }
     if (!inbox.accept(name, payload, origin, limit)) return false;
     if (!this.isScheduled && this.status === 'running') this.host.schedule(this);
-    return inbox.size < inbox.highWater;
+    return inbox.size < inbox.ordinaryHighWater;
   }
 
   /** Puts a signal behind what waits, whatever the capacity. */
@@ -221,13 +224,14 @@ export class Cell extends Child {
   /** Calls what takes a message, and nothing else: see {@link run}. */
   callHandler(handler: Handler | undefined, payload: unknown, taken: Mailbox): unknown {
     if (handler === undefined) return callReceive(this.#specification, this.#state, taken, this);
-    if (this.host.asyncHandlers === undefined) return handler(this.#state, payload, this.context);
-    return this.host.asyncHandlers.call(this, handler, this.#state, payload);
+    const { asyncHandlers } = this.host;
+    if (asyncHandlers === undefined) return handler(this.#state, payload, this.context);
+    return asyncHandlers.call(this, handler, this.#state, payload);
   }
 
   /** `stashed`: the handler has set its message aside, and replies to it another time, unless it fails. */
   #follow(promise: Promise<unknown>, origin: Origin | undefined, payload?: unknown, stashed?: Stashed): void {
-    const incarnation = this.#incarnation;
+    const incarnation = this.incarnation;
     this.#underWay ??= new UnderWay();
     this.#underWay.begin(stashed === undefined ? origin : undefined);
     this.host.endTurnSoon();
@@ -241,7 +245,7 @@ export class Cell extends Child {
         // One that has been put back since is handled once more, and answered then.
         const hasFailed = stashed === undefined || this.inbox.dropStashed(stashed);
         if (hasFailed) releaseWhole(payload);
-        if (incarnation === this.#incarnation) this.#handlerFailed(error, hasFailed ? origin : undefined);
+        if (incarnation === this.incarnation) this.#handlerFailed(error, hasFailed ? origin : undefined);
         else if (hasFailed && origin?.isAsk === true) origin.replyError(errorOf(error));
       },
     );
@@ -249,7 +253,7 @@ export class Cell extends Child {
 
   #finishHandler(incarnation: number, origin: Origin | undefined): void {
     this.#underWay?.settle(origin);
-    if (incarnation !== this.#incarnation) return;
+    if (incarnation !== this.incarnation) return;
     this.#underWay?.end();
     if (this.inbox.runnable > 0) this.schedule();
   }
@@ -309,8 +313,8 @@ export class Cell extends Child {
   }
 
   #awaitState(state: Promise<unknown>): void {
-    const incarnation = this.#incarnation;
-    const isAwaited = () => incarnation === this.#incarnation && this.status === 'starting';
+    const incarnation = this.incarnation;
+    const isAwaited = () => incarnation === this.incarnation && this.status === 'starting';
     state.then(
       (value) => isAwaited() && this.#started(value),
       (error: unknown) => isAwaited() && this.#setupFailed(error),
@@ -374,12 +378,11 @@ export class Cell extends Child {
 
   #restart(): void {
     this.#backoff = undefined;
-    const incarnation = ++this.#incarnation;
+    this.incarnation++;
     this.#underWay?.forget();
     this.consumers?.restart();
     this.#endState();
     this.#wind('restarted', () => {
-      if (this.isGone || incarnation !== this.#incarnation) return;
       this.unstashAll();
       this.host.onRestarted(this);
       this.start();
@@ -405,7 +408,7 @@ export class Cell extends Child {
   }
 
   #stopNow(reason: 'stopped' | 'failed'): void {
-    this.#incarnation++;
+    this.incarnation++;
     if (this.#endState()) this.#terminate(reason);
     else this.#wind(reason, () => this.#terminate(reason));
     this.#underWay?.abandon(actorStopped(String(this.ref)));
@@ -418,21 +421,15 @@ export class Cell extends Child {
     this.#endings?.run();
     this.host.watches.dropOwner(this);
     this.host.registry.dropOwner(this);
-    return this.#specification.onStop === undefined && (this.#family === undefined || this.#family.size === 0);
+    if (this.winding !== undefined || this.#specification.onStop !== undefined) return false;
+    return this.#family === undefined || this.#family.size === 0;
   }
 
-  /** Ends the rest of the state: its children, and then its own `onStop`; then calls `next`. */
-  #wind(reason: 'stopped' | 'restarted' | 'failed', next: () => void): void {
-    const [state, incarnation] = [this.#state, this.#incarnation];
-    const runOnStop = () => {
-      if (incarnation !== this.#incarnation) return; // Overtaken: whoever has does it.
-      this.#state = undefined;
-      const call = () => (state === undefined ? undefined : this.#specification.onStop?.(state, reason, this.context));
-      const report = (error: unknown) => this.host.reportFailure(this.ref, error, 'onStop');
-      callOnStop(call, this.host.clock, stopTimeoutOf(this.#specification), report, next);
-    };
-    if (this.#family === undefined || this.#family.size === 0) runOnStop();
-    else void this.#family.stopAll().then(runOnStop);
+  /** Ends the rest of the state: its children, and then its own `onStop`; then calls `next`, unless another end overtakes it. */
+  #wind(reason: EndReason, next: () => void): void {
+    this.winding ??= new Winding(this, this.#state, this.#specification);
+    this.#state = undefined;
+    this.winding.leadTo(reason, next);
   }
 
   #terminate(reason: TerminationReason): void {

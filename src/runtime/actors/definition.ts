@@ -59,11 +59,14 @@ export interface ActorSpecification<S, A, H> {
   readonly stopTimeoutMs?: number | undefined;
   /** Without a message for this long, {@link onReceiveTimeout} is called. Settable by `actor.setReceiveTimeout`. */
   readonly receiveTimeoutMs?: number | undefined;
-  /** No message came for the receive timeout. */
+  /** No message came for the receive timeout, and none was handled while this call had to wait. */
   onReceiveTimeout?(state: S, actor: ActorContext): unknown;
   /** An actor that this one watches has gone. */
   onTerminated?(state: S, termination: Termination, actor: ActorContext): unknown;
-  /** The actor stops, or is about to restart: the last chance to let go of what the state holds. */
+  /**
+   * The actor stops, or is about to restart, and its children have gone: the last chance to let go of what the state holds. What
+   * it spawns now is refused: ERR_HEDDLE_INVALID_STATE.
+   */
   onStop?(state: S, reason: 'stopped' | 'restarted' | 'failed', actor: ActorContext): void | Promise<void>;
   /** @internal Takes messages for which there is no handler; returns {@link unhandled} for what it does not take either. */
   receive?(state: S, name: string, payload: unknown, actor: ActorContext): unknown;
@@ -91,6 +94,9 @@ export interface ActorDefinition<A, M extends Protocol<M>> {
 /** Any definition. */
 // biome-ignore lint/suspicious/noExplicitAny: the constraint that every definition meets
 export type AnyDefinition = ActorDefinition<any, any>;
+
+/** What any definition was made of, as the runtime sees it. */
+export type AnySpecification = ActorSpecification<unknown, unknown, Handlers<unknown>>;
 
 /** The type of refs to actors of a definition: `RefOf<typeof Counter>`. */
 export type RefOf<D extends AnyDefinition> = D extends ActorDefinition<infer _A, infer M> ? ActorRef<M> : never;

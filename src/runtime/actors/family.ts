@@ -28,9 +28,8 @@ export class Family {
   readonly #children = new Children();
   /** By address: those in other contexts. */
   #remote: Map<string, Child> | undefined;
-  /** Resolves when the children that are being stopped have gone. */
-  #emptying: Promise<void> | undefined;
-  #waitForEmpty: (() => void) | undefined;
+  /** The children are being stopped: `gone` resolves when `end` was called. */
+  #emptying: { readonly gone: Promise<void>; readonly end: () => void } | undefined;
   /** Spawns in other contexts that are under way. */
   #spawning = 0;
   /** What such a child has told before its spawn was answered: that it has gone, or failed. */
@@ -89,12 +88,15 @@ export class Family {
   /** A child has gone. */
   remove(key: ChildKey): void {
     const child = this.#childOf(key);
-    if (child === undefined) this.#tellEarly(key, 'gone');
-    if (child === undefined || !this.#children.remove(child)) return;
+    if (child === undefined) {
+      this.#tellEarly(key, 'gone');
+      return;
+    }
+    if (!this.#children.remove(child)) return;
     if (typeof key === 'string') this.#remote?.delete(key);
     if (this.#children.size > 0) return;
     this.#host.remoteFamilies.delete(this);
-    this.#waitForEmpty?.();
+    this.#emptying?.end();
   }
 
   #childOf(key: ChildKey): Child | undefined {
@@ -112,41 +114,43 @@ export class Family {
   stopAll(): Promise<void> {
     if (this.#children.size === 0) return Promise.resolve();
     // A restart that a stop, or another restart, overtakes waits for the same children.
-    this.#emptying ??= this.#whenEmpty();
-    const emptying = this.#emptying;
+    this.#emptying ??= this.#beginEmptying();
+    const { gone } = this.#emptying;
     for (const { ref } of this.#children.all().reverse()) this.#direct(ref, 'stop', 0, true);
-    return emptying;
+    return gone;
   }
 
-  #whenEmpty(): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
-        timer.cancel();
-        this.#emptying = undefined;
-        this.#waitForEmpty = undefined;
-        resolve();
-      };
-      const timer = this.#host.clock.setTimer(stopTimeoutMs, () => {
-        this.#abandonAll();
-        end();
-      });
-      this.#waitForEmpty = end;
+  #beginEmptying() {
+    let resolve: () => void;
+    const gone = new Promise<void>((settle) => {
+      resolve = settle;
     });
+    const end = () => {
+      timer.cancel();
+      this.#emptying = undefined;
+      resolve();
+    };
+    const timer = this.#host.clock.setTimer(stopTimeoutMs, () => {
+      this.#abandonAll();
+      end();
+    });
+    return { gone, end };
   }
 
   /** A child failed, and stands still until it is told what to do. */
   onFailed(key: ChildKey, error: unknown): void {
-    if (this.#childOf(key) === undefined) this.#tellEarly(key, { error });
-    this.#decide(key, error, (child, directive, delayMs) => this.#direct(child.ref, directive, delayMs));
+    const child = this.#childOf(key);
+    if (child === undefined) this.#tellEarly(key, { error });
+    else this.#decide(child, error, ({ ref }, directive, delayMs) => this.#direct(ref, directive, delayMs));
   }
 
   /** A context has been replaced: makes the children that were there again, where the supervision says so. */
   restoreAt(place: number, error: unknown): Promise<unknown>[] {
     const restored: Promise<unknown>[] = [];
     const done = new Set<Child>();
-    for (const [key, child] of [...(this.#remote ?? [])]) {
+    for (const child of [...(this.#remote?.values() ?? [])]) {
       if (child.ref.place !== place || done.has(child)) continue;
-      this.#decide(key, error, (affected, directive, delayMs) => {
+      this.#decide(child, error, (affected, directive, delayMs) => {
         if (affected.ref.place !== place) this.#direct(affected.ref, directive, delayMs);
         else if (!done.has(affected)) {
           done.add(affected);
@@ -165,8 +169,12 @@ export class Family {
 
   async #restore(child: Child, delayMs: number): Promise<void> {
     if (delayMs > 0) await new Promise<void>((resolve) => void this.#host.clock.setTimer(delayMs, resolve));
+    if (!this.#children.has(child)) return;
+    const incarnation = this.owner?.incarnation;
     try {
       await this.#host.spawner.restore(this, child);
+      // Its parent's state has ended meanwhile, and it was not there yet to be told to stop.
+      if (this.owner?.incarnation !== incarnation) this.#direct(child.ref, 'stop', 0, true);
     } catch (error) {
       this.#host.reportFailure(child.ref, error, 'restart');
       this.remove(keyOf(child.ref));
@@ -174,12 +182,11 @@ export class Family {
   }
 
   #decide(
-    key: ChildKey,
+    child: Child,
     error: unknown,
     direct: (child: Child, directive: Exclude<Directive, 'escalate'>, delayMs: number) => void,
   ): void {
-    const child = this.#childOf(key);
-    if (child === undefined || !this.#children.has(child)) return;
+    if (!this.#children.has(child)) return;
     let directive: Directive;
     try {
       directive = this.#settings.decide(error);

@@ -30,6 +30,11 @@ export class Inbox extends Mailbox {
   readonly settings: MailboxSettings;
   /** From so many waiting messages on the senders are told to slow down. */
   readonly highWater: number;
+  /**
+   * As many of them as are not urgent: what `size` is compared with. It changes with the urgent ones, so that those do not cost
+   * who has none.
+   */
+  ordinaryHighWater: number;
   /** Messages that found the mailbox full. */
   overflows = 0;
   /** What the handler that runs has set aside. */
@@ -46,6 +51,7 @@ export class Inbox extends Mailbox {
     this.#ref = ref;
     this.settings = settings;
     this.highWater = settings.whenFull === 'backpressure' ? settings.highWater : Infinity;
+    this.ordinaryHighWater = this.highWater;
   }
 
   /** Messages that wait to be handled now. */
@@ -65,6 +71,7 @@ export class Inbox extends Mailbox {
       this.#urgent ??= new Mailbox();
       if (this.#urgent.size >= limit) return this.#overflow(name, payload, origin);
       this.#urgent.push(name, payload, origin);
+      this.ordinaryHighWater--;
       if (propagation.isOn) carryDelivery(this.#urgent);
       return true;
     }
@@ -80,7 +87,10 @@ export class Inbox extends Mailbox {
   /** The mailbox whose first message is next, with that message taken out; undefined when none waits. */
   take(): Mailbox | undefined {
     const urgent = this.#urgent;
-    if (urgent?.shift() === true) return urgent;
+    if (urgent?.shift() === true) {
+      this.ordinaryHighWater++;
+      return urgent;
+    }
     return this.shift() ? this : undefined;
   }
 
@@ -190,7 +200,7 @@ export class Inbox extends Mailbox {
 
   /** Resolves when the mailbox has room again. */
   ready(): Promise<void> {
-    if (this.size < this.highWater) return Promise.resolve();
+    if (this.size < this.ordinaryHighWater) return Promise.resolve();
     return new Promise((resolve) => {
       this.#readyWaiters ??= [];
       this.#readyWaiters.push(resolve);
@@ -199,7 +209,7 @@ export class Inbox extends Mailbox {
 
   /** Messages have been taken: tells those who wait for room. */
   announceRoom(): void {
-    if (this.#readyWaiters !== undefined && this.size <= this.highWater >> 1) this.resolveReady();
+    if (this.#readyWaiters !== undefined && this.runnable <= this.highWater >> 1) this.resolveReady();
   }
 
   resolveReady(): void {

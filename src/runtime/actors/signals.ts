@@ -1,6 +1,6 @@
 import type { ActorContext } from './actor-context.js';
 import type { Cell } from './cell.js';
-import { type ActorSpecification, type Handlers, unhandled } from './definition.js';
+import { type AnySpecification, unhandled } from './definition.js';
 import type { Mailbox } from './mailbox.js';
 import type { Termination } from './types.js';
 
@@ -13,7 +13,7 @@ export const signals = {
 
 /** Stops the actor, or has the definition take a signal, where it wants to. */
 export function callSignalHandler(
-  specification: ActorSpecification<unknown, unknown, Handlers<unknown>>,
+  specification: AnySpecification,
   name: symbol,
   state: unknown,
   payload: unknown,
@@ -21,12 +21,14 @@ export function callSignalHandler(
 ): unknown {
   if (name === signals.stop) return actor.cell.stop('stopped');
   if (name === signals.terminated) return specification.onTerminated?.(state, payload as Termination, actor);
+  // It waited behind messages, perhaps, and they were handled only now.
+  if (!actor.cell.timers.isReceiveTimeoutDue) return undefined;
   return specification.onReceiveTimeout?.(state, actor);
 }
 
 /** Has the definition take a message for which it has no handler; where it does not either, the sender learns of it. */
 export function callReceive(
-  specification: ActorSpecification<unknown, unknown, Handlers<unknown>>,
+  specification: AnySpecification,
   state: unknown,
   { name, payload, origin }: Mailbox,
   { inbox, context }: Cell,

@@ -110,21 +110,20 @@ export class Spawner {
   }
 
   async #spawnAt(place: Place, family: Family, definition: AnyDefinition, args: unknown): Promise<Ref> {
-    return family.whileSpawning(async () =>
-      this.#adopt(place, family, definition, args, await this.#request(place, family, definition, args)),
-    );
-  }
-
-  #adopt(place: Place, family: Family, definition: AnyDefinition, args: unknown, { slot, generation }: Slot): Ref {
-    const host = this.#host;
-    const ref = host.makeRef(place.place, slot, generation, definition.name);
-    if (host.isClosing || family.owner?.isGone === true) {
-      // All children were stopped meanwhile: nobody would stop this one.
-      host.post(place.place, { type: 'stop', slot, generation });
-      throw family.owner === undefined ? systemClosed() : actorStopped(String(family.owner.ref));
-    }
-    family.addRemote(ref, definition, args);
-    return ref;
+    const { owner } = family;
+    const incarnation = owner?.incarnation;
+    return family.whileSpawning(async () => {
+      const { slot, generation } = await this.#request(place, family, definition, args);
+      const ref = this.#host.makeRef(place.place, slot, generation, definition.name);
+      const isTooLate = this.#host.isClosing || owner?.isGone === true || owner?.incarnation !== incarnation;
+      if (!isTooLate) family.addRemote(ref, definition, args);
+      else {
+        // All children were stopped meanwhile: nobody would stop this one.
+        this.#host.post(place.place, { type: 'stop', slot, generation });
+        throw owner === undefined ? systemClosed() : spawnedTooLate(owner, ref);
+      }
+      return ref;
+    });
   }
 
   async #request(
@@ -147,7 +146,21 @@ export class Spawner {
   }
 }
 
-/** Nobody would stop the child of an actor that has gone. */
+/** Nobody would stop the child of an actor that has gone, nor one whose siblings have been stopped. */
 function requireOwner({ owner }: Family): void {
   if (owner?.status === 'stopped') throw actorStopped(`${owner.ref}, which spawns it,`);
+  if (owner?.winding === undefined) return;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_STATE',
+    `${owner.ref} stops or restarts, and spawns nothing any more: its children go before its onStop is called. Spawn in ` +
+      'handlers, or where the state is made',
+  );
+}
+
+function spawnedTooLate(owner: Cell, ref: Ref): HeddleError {
+  if (owner.isGone) return actorStopped(String(owner.ref));
+  return new HeddleError(
+    'ERR_HEDDLE_ACTOR_STOPPED',
+    `${ref} was stopped again: ${owner.ref}, which spawns it, was restarted meanwhile. Spawn it anew where the state is made`,
+  );
 }

@@ -160,3 +160,16 @@ test('a ref that was used before its context was lost takes as many messages aft
   t.is(await counter.ask('get'), count);
   t.is(system.deadLetterCounts['mailbox-full'], 0);
 });
+
+test('a child that is made again while its parent stops goes with it', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const owner = system.spawnHere(Owner);
+  await owner.ask('ownSlow', 'worker-1');
+  const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
+  void system.contextHandle('worker-1')?.terminate();
+  await until(() => system.host.isRestoring(1));
+  await system.stop(owner);
+  await replaced;
+  await until(() => system.actorCounts['worker-1'] === 0);
+  t.is(system.actorCounts.main, 0);
+});

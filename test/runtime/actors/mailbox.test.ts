@@ -5,7 +5,7 @@ import { laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Mailbox } from '../../../src/runtime/actors/mailbox.js';
 import { collectGarbage } from '../../support/garbage.js';
 import { Doorkeeper } from './fixtures/doors.js';
-import { Dropping, Failing, Forgetting, Pressing, Sluggish } from './fixtures/slow.js';
+import { Alarmed, Dropping, Failing, Forgetting, Pressing, Sluggish } from './fixtures/slow.js';
 import { testSystem, until } from './support.js';
 
 test('a mailbox is a queue, whatever its length has been', (t) => {
@@ -165,6 +165,27 @@ for (const [mailbox, highWater] of [
     t.is(await actor.ask('handle'), highWater + 1);
   });
 }
+
+test('urgent messages count among those that wait', async (t) => {
+  const { system } = await testSystem(t);
+  const alarmed = system.spawnHere(Alarmed);
+  const doorkeeper = system.spawnHere(Doorkeeper);
+  alarmed.tell('block', 'alarmed');
+  await until(async () => (await doorkeeper.ask('waiting', 'alarmed')) === 1);
+  const welcomes = [alarmed.tell('see', 1), alarmed.tell('alarm'), alarmed.tell('alarm'), alarmed.tell('alarm')];
+  t.deepEqual(welcomes, [true, true, true, false]);
+  t.false(alarmed.tell('see', 2), 'and hold up the others');
+  let isReady = false;
+  const ready = alarmed.ready().then(() => {
+    isReady = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  t.false(isReady);
+  await doorkeeper.ask('open', 'alarmed');
+  await ready;
+  t.deepEqual(await alarmed.ask('seen'), [1, 2]);
+  t.true(alarmed.tell('alarm'));
+});
 
 test('a mailbox cannot tell its senders later than it is full', (t) => {
   for (const highWater of [0, 9, 1.5]) {

@@ -1,6 +1,8 @@
 import test from 'ava';
 import { createTestKit } from '../../../src/testkit.js';
+import { Doorkeeper } from './fixtures/doors.js';
 import { Clockwork } from './fixtures/member.js';
+import { Napper } from './fixtures/winding.js';
 import { testSystem, until } from './support.js';
 
 test('scheduled sends come, once or again and again, until the state ends', async (t) => {
@@ -31,6 +33,25 @@ test('receive timeouts: again and again while nothing comes, and none after they
   clockwork.tell('noTimeout');
   await kit.advance(1000);
   t.is(await clockwork.ask('idle'), 2);
+});
+
+test('a receive timeout that waited behind a message is none', async (t) => {
+  const kit = await createTestKit({ manualTime: true, throughCodec: false });
+  t.teardown(() => kit.close());
+  const doors = kit.system.spawnHere(Doorkeeper);
+  const seen = { timeouts: 0 };
+  const napper = kit.system.spawnHere(Napper, seen);
+  napper.tell('wait', 'nap');
+  await kit.advance(90);
+  napper.tell('hello');
+  await kit.advance(20);
+  await doors.ask('open', 'nap');
+  await kit.settle();
+  t.is(seen.timeouts, 0, 'a message came 20 ms ago');
+  await kit.advance(99);
+  t.is(seen.timeouts, 0);
+  await kit.advance(1);
+  t.is(seen.timeouts, 1, 'the timer was armed anew');
 });
 
 test('timers run in other contexts as well', async (t) => {
