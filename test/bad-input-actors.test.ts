@@ -10,6 +10,7 @@ import {
   HeddleError,
   wrap,
 } from '../src/index.js';
+import { PeerGroup } from '../src/runtime/cluster/peer-system.js';
 import { createTestKit, type TestKit } from '../src/testkit.js';
 
 // What the compiler would refuse is tried too: JavaScript has no compiler.
@@ -107,7 +108,7 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   [
     'an unknown policy',
     argument,
-    /whenFull=explode is none of backpressure/,
+    /whenFull='explode' is none of backpressure/,
     define({ mailbox: { whenFull: 'explode' } }),
   ],
   ['a misspelt supervision', argument, /supervision has no option restarts/, define({ supervision: { restarts: 5 } })],
@@ -139,7 +140,26 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   ['two contexts of one name', argument, /the same name/, make({ contexts: [{ name: 'x' }, { name: 'x' }] })],
   ['a signal that there is not', argument, /'SIGFOO' is none of SIGHUP/, make({ signals: ['SIGFOO'] })],
   ['a signal that nobody can hear', argument, /'SIGKILL' is none of/, make({ signals: ['SIGKILL'] })],
-  ['one signal without a list', argument, /signals must be a list of names, not SIGTERM/, make({ signals: 'SIGTERM' })],
+  [
+    'one signal without a list',
+    argument,
+    /signals must be a list of names, not 'SIGTERM'/,
+    make({ signals: 'SIGTERM' }),
+  ],
+  [
+    'signals that cannot be shown',
+    argument,
+    /signals must be a list of names, not \[Object: null prototype\]/,
+    make({ signals: Object.create(null) }),
+  ],
+  ['a port to listen on', argument, /listen must be a portal, as in tcp:.*not 5/, make({ listen: 5 })],
+  ['a list of ports to listen on', argument, /listen must be a portal, .*not \[ 5 \]/, make({ listen: [5] })],
+  ['a number of definitions', argument, /register must be a list of definitions, .*not 5/, make({ register: 5 })],
+  ['a definition that is none', argument, /register takes what defineActor\(\)/, make({ register: [{ name: 'x' }] })],
+  ['contexts of 5', argument, /contextOptions takes its options as an object, not 5/, make({ contextOptions: 5 })],
+  ['contexts of null', argument, /contextOptions takes its options as an object/, make({ contextOptions: null })],
+  ['peers of 5', argument, /peerOptions takes its options as an object, not 5/, make({ peerOptions: 5 })],
+  ['deadlocks of x', argument, /detectDeadlocks must be true or false, not 'x'/, make({ detectDeadlocks: 'x' })],
   ['a deadline of none', argument, /askTimeoutMs must be an integer from 1/, make({ askTimeoutMs: 0 })],
   ['a name that is none', argument, /name must be a text, not 5/, make({ name: 5 })],
   ['an unknown strategy', argument, /strategy='x' is none of one-for-one/, make({ supervision: { strategy: 'x' } })],
@@ -222,11 +242,11 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   ['stop nobody', argument, /takes the ref of an actor, as spawn\(\) resolves to it/, () => system.stop()],
   ['stop a name', argument, /takes the ref of an actor, .* not 'x'/, () => system.stop('x')],
   ['watch nobody', argument, /takes the ref of an actor/, () => system.watch({})],
-  ['register nobody', argument, /only an actor can be registered/, () => system.register('x', {})],
+  ['register nobody', argument, /the registry takes the ref of an actor.*not \{\}/, () => system.register('x', {})],
   ['register without a name', argument, /1 to 255 characters/, () => system.register('', ref)],
   ['subscribe without a listener', argument, /must be a function, not undefined/, () => system.subscribe('x')],
   ['a group without a name', argument, /the name of a group must be a text/, () => system.group()],
-  ['nobody joins', argument, /only an actor can be registered/, () => system.group('g').join({})],
+  ['nobody joins', argument, /the registry takes the ref of an actor/, () => system.group('g').join({})],
   ['an unknown phase', argument, /phase='first' is none of before-actors/, () => system.onShutdown('first', () => {})],
   [
     'a task that is none',
@@ -235,6 +255,12 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     () => system.onShutdown('before-actors'),
   ],
   ['a router over nothing', argument, /a list of refs, or a group/, () => (createRouter as Any)()],
+  [
+    'a router over a group of another node',
+    argument,
+    /a group of its own system.*await group\.members\(\)/,
+    () => (createRouter as Any)(new PeerGroup('g', {} as Any)),
+  ],
   ['a router over numbers', argument, /createRouter\(\) takes the ref of an actor/, () => createRouter([5 as Any])],
   [
     'an unknown routing',
@@ -278,7 +304,7 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   [
     'send at a time that is none',
     argument,
-    /delayMs=x must be from 0/,
+    /delayMs='x' must be from 0/,
     inActor((actor) => actor.sendLater('x', actor.self, 'x')),
   ],
   [
@@ -287,6 +313,7 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     /sendEvery\(\) takes the ref/,
     inActor((actor) => actor.sendEvery(5, 'x', 'x')),
   ],
+  ['an actor asks nobody', argument, /ask\(\) takes the ref of an actor/, inActor((actor) => actor.ask(null, 'x'))],
   ['an actor watches nobody', argument, /takes the ref of an actor/, inActor((actor) => actor.watch())],
   ['an actor unwatches nobody', argument, /unwatch\(\) takes the ref/, inActor((actor) => actor.unwatch())],
   [
@@ -308,6 +335,16 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
     argument,
     /createTestKit has no option manual: it takes throughCodec/,
     () => createTestKit({ manual: true } as Any),
+  ],
+  ['manual time of yes', argument, /manualTime must be true or/, () => createTestKit({ manualTime: 'yes' } as Any)],
+  ['a codec of 1', argument, /throughCodec must be true or false/, () => createTestKit({ throughCodec: 1 } as Any)],
+  ['fish for nothing', argument, /fishFor\(\) takes the name of a message/, () => kit.probe().fishFor(null as Any)],
+  ['a probe watches nobody', argument, /a probe takes the ref of an actor/, () => kit.probe().watch(null as Any)],
+  [
+    'a probe expects the end of nobody',
+    argument,
+    /a probe takes the ref of an actor/,
+    () => kit.probe().expectTermination(null as Any),
   ],
 ];
 

@@ -67,7 +67,7 @@ const cases: readonly [title: string, code: ErrorCode, message: RegExp, call: ()
   [
     'a handler that is none',
     argument,
-    /onRequest must be a function, not yes/,
+    /onRequest must be a function, not 'yes'/,
     () => context().listen('shm://x', { onRequest: 'yes' }),
   ],
   [

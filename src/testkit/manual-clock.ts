@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.js';
-import { HeddleError } from '../errors.js';
+import { describe, HeddleError } from '../errors.js';
 
 interface ManualTimer {
   readonly atMicros: number;
@@ -74,7 +74,7 @@ export class ManualClock implements Clock {
     if (!(durationMs >= 0) || durationMs === Infinity) {
       throw new HeddleError(
         'ERR_HEDDLE_INVALID_ARGUMENT',
-        `time goes forward only: durationMs must be a number from 0 on, not ${String(durationMs)}`,
+        `time goes forward only: durationMs must be a number from 0 on, not ${describe(durationMs)}`,
         { details: { durationMs } },
       );
     }

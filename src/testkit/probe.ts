@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { HeddleError, requireKnownOptions } from '../errors.js';
+import { describe, HeddleError, requireKnownOptions } from '../errors.js';
+import { requireOwnRef } from '../runtime/actors/checks.js';
 import type { Origin } from '../runtime/actors/mailbox.js';
 import type { ActorRef, AnyActorRef, MessageName, Protocol, ReplyOf, Termination } from '../runtime/actors/types.js';
 import { promiseOf } from '../runtime/message/thenable.js';
@@ -104,6 +105,12 @@ export class Probe<M extends Protocol<M> = any> {
     which: K | ((message: ReceivedMessage<M>) => boolean),
     options: WithinOptions = {},
   ): Promise<ReceivedMessage<M, K>> {
+    if (typeof which !== 'string' && typeof which !== 'function') {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `fishFor() takes the name of a message, or a function that knows it, not ${describe(which)}`,
+      );
+    }
     const until = this.#until(options);
     const passedOver: Received[] = [];
     const wanted = typeof which === 'string' ? which : 'a message that the function takes';
@@ -141,6 +148,7 @@ export class Probe<M extends Protocol<M> = any> {
 
   /** Watches an actor, for {@link expectTermination}. */
   watch(ref: AnyActorRef): void {
+    requireOwnRef('a probe', ref, this.#kit.system.host);
     if (this.#watched.some((one) => one.equals(ref))) return;
     this.#watched.push(ref);
     void this.#kit.system.watch(ref).then((termination) => this.#terminations.put(termination));

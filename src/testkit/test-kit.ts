@@ -1,5 +1,6 @@
 import { longestTimerMs, systemClock } from '../clock.js';
 import { HeddleError, requireInteger, requireKnownOptions, thrownFacts } from '../errors.js';
+import { requireBoolean } from '../runtime/actors/checks.js';
 import type { DeadLetter } from '../runtime/actors/dead-letters.js';
 import type { Ref } from '../runtime/actors/ref.js';
 import type { ActorFailure } from '../runtime/actors/system.js';
@@ -59,6 +60,8 @@ export class TestKit implements AsyncDisposable {
   constructor(options: TestKitOptions) {
     requireKnownOptions('createTestKit', options, ['throughCodec', 'manualTime', 'withinMs', ...systemOptionNames]);
     const { throughCodec = true, manualTime = false, withinMs = 3000, ...systemOptions } = options;
+    requireBoolean('throughCodec', throughCodec);
+    requireBoolean('manualTime', manualTime);
     this.#withinMs = requireInteger('withinMs', withinMs, 0, longestTimerMs);
     const { contexts = 0 } = systemOptions;
     if (manualTime && contexts !== 0 && !(Array.isArray(contexts) && contexts.length === 0)) {

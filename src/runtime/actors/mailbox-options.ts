@@ -1,4 +1,5 @@
-import { HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
+import { describe, HeddleError, requireInteger, requireKnownOptions } from '../../errors.js';
+import { requireOneOf } from './checks.js';
 
 /** What happens to a message when the mailbox is full. */
 export type OverflowPolicy =
@@ -26,7 +27,7 @@ export interface MailboxOptions {
   readonly highWater?: number | undefined;
   /** Default: `backpressure`. */
   readonly whenFull?: OverflowPolicy | undefined;
-  /** Messages that wait ahead of all others: their names. */
+  /** Messages that wait ahead of all others: their names. They count among those that wait. */
   readonly urgent?: readonly string[] | undefined;
   /** Messages that `actor.stash()` may set aside. Default: 1024. */
   readonly stashCapacity?: number | undefined;
@@ -56,14 +57,10 @@ export function mailboxOptionsWith(options: MailboxOptions | undefined): Mailbox
   if (options === undefined) return defaults;
   requireKnownOptions('mailbox', options, Object.keys(defaults));
   const whenFull = options.whenFull ?? defaults.whenFull;
-  if (!policies.includes(whenFull)) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `whenFull=${whenFull} is none of ${policies.join(', ')}`);
-  }
+  requireOneOf('whenFull', whenFull, policies);
   if (options.urgent !== undefined && !Array.isArray(options.urgent)) {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_ARGUMENT',
-      `urgent must be a list of names, not ${String(options.urgent)}`,
-    );
+    const text = `urgent must be a list of names, not ${describe(options.urgent)}`;
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', text);
   }
   const capacity = requireInteger('capacity', options.capacity ?? defaults.capacity, 1, maximumCapacity);
   const highWater = options.highWater ?? Math.ceil(capacity / 2);

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { HeddleError, thrownText } from '../../errors.js';
+import { describe, HeddleError, thrownText } from '../../errors.js';
 import { requireFunction, requireOneOf } from './checks.js';
 
 /** When a task of the shutdown runs: before the actors stop, after that, and after the contexts have stopped. */
@@ -70,7 +70,7 @@ class SignalWatch {
 function checkSignals(signals: unknown): void {
   const known = Object.keys(constants.signals).filter((signal) => signal !== 'SIGKILL' && signal !== 'SIGSTOP');
   if (!Array.isArray(signals)) {
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signals must be a list of names, not ${String(signals)}`);
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `signals must be a list of names, not ${describe(signals)}`);
   }
   for (const signal of signals) requireOneOf('signals: signal', signal, known);
 }

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { longestTimerMs } from '../../clock.js';
-import { HeddleError, requireInteger, thrownFacts, thrownText } from '../../errors.js';
+import { describe, HeddleError, requireInteger, requireObject, thrownFacts, thrownText } from '../../errors.js';
 import { timeLimitMs } from '../../time-limits.js';
 import type { ContextHandle } from '../context/context-handle.js';
 import type { ContextOptions } from '../context/context-options.js';
 import { createNode, type HeddleNode } from '../context/node.js';
 import type { SpawnArguments } from './actor-context.js';
 import { isFollowingCheap } from './async-handlers.js';
-import { requireText } from './checks.js';
+import { requireBoolean, requireText } from './checks.js';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.js';
 import type { ActorDefinition, AnyDefinition, RefOf } from './definition.js';
 import { Group } from './group.js';
@@ -128,6 +128,8 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     const specifications = contextSpecifications(options.contexts ?? 0);
     const askTimeoutMs = requireInteger('askTimeoutMs', options.askTimeoutMs ?? 5000, 1, longestTimerMs);
     const followsAsyncHandlers = options.detectDeadlocks ?? isFollowingCheap;
+    requireBoolean('detectDeadlocks', followsAsyncHandlers);
+    if (options.contextOptions !== undefined) requireObject('contextOptions', options.contextOptions);
     const coresForEach = Math.max(1, Math.floor(availableParallelism() / Math.max(1, specifications.length)));
     const offload = offloadOptionsWith(options.offload ?? {}, coresForEach);
     const systemId = `${this.name.slice(0, 64).replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
@@ -233,12 +235,15 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     return pool as PoolOf<D>;
   }
 
-  /** Stops an actor after the message at hand; resolves when it has gone. What waits in its mailbox becomes dead letters. */
+  /**
+   * Stops an actor after the message at hand; resolves when it has gone. What waits in its mailbox becomes dead letters. Rejects
+   * with `ERR_HEDDLE_INVALID_ARGUMENT` for a ref of another system of the process.
+   */
   stop(ref: AnyActorRef): Promise<void> {
     return this.host.stop(ref as Ref);
   }
 
-  /** Resolves, once, when the actor has gone; at once when it has gone before. */
+  /** Resolves, once, when the actor has gone; at once when it has gone before. Rejects as {@link stop} does. */
   watch(ref: AnyActorRef): Promise<Termination> {
     return new Promise((resolve) => {
       this.host.watches.add(ref as Ref, resolve, {
@@ -386,7 +391,7 @@ function requireContextList(contexts: unknown): readonly ContextSpecification[] 
   if (Array.isArray(contexts) && contexts.every((one) => typeof one === 'object' && one !== null)) return contexts;
   throw new HeddleError(
     'ERR_HEDDLE_INVALID_ARGUMENT',
-    `contexts must be a number, or a list of what each is like, not ${String(contexts)}`,
+    `contexts must be a number, or a list of what each is like, not ${describe(contexts)}`,
   );
 }
 

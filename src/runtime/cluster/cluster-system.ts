@@ -1,4 +1,4 @@
-import { HeddleError, requireKnownOptions } from '../../errors.js';
+import { HeddleError, requireKnownOptions, requireObject } from '../../errors.js';
 import { type AnyDefinition, isImportingDefinitions } from '../actors/definition.js';
 import type { HostParts } from '../actors/host-options.js';
 import { ActorSystem, type SystemOptions } from '../actors/system.js';
@@ -6,8 +6,9 @@ import type { ConnectionOptions } from '../session/options.js';
 import { Cluster, type ConnectPeerOptions } from './cluster.js';
 import type { ClusterThreadData } from './cluster-thread.js';
 import type { PeerSystem } from './peer-system.js';
-import { portalsFor, requireSecretBeyondLoopback } from './portal-uris.js';
+import { givenPortals, portalsFor, requireSecretBeyondLoopback } from './portal-uris.js';
 import { secretKey } from './proof.js';
+import { definitionsByName } from './registered.js';
 
 /** How a system is made that others can connect with; all of it may be left out. */
 export interface ClusterSystemOptions extends SystemOptions {
@@ -74,15 +75,17 @@ export class ClusterSystem extends ActorSystem {
     requireKnownOptions('createSystem', options, systemOptionNames);
     const { secret, listen } = options;
     const key = secretKey(secret);
-    const given = listen === undefined || typeof listen === 'string' ? [listen ?? []].flat() : [...listen];
+    const given = givenPortals(listen);
     requireSecretBeyondLoopback(given, key.length > 0);
     const contexts = typeof options.contexts === 'number' ? options.contexts : (options.contexts?.length ?? 0);
     const portals = given.length === 0 ? undefined : portalsFor(given, contexts + 1);
+    if (options.peerOptions !== undefined) requireObject('peerOptions', options.peerOptions);
     const connection = { ...defaultPeerOptions, ...options.peerOptions };
+    const register = definitionsByName(options.register ?? []);
     const extraOf = (place: number): ClusterThreadData => ({ secret, connection, portal: portals?.[place] });
     super(options, { ...parts, thread: { module: threadModule, extraOf } });
     this.#portals = portals;
-    this.cluster = new Cluster({ system: this, secret, connection, register: options.register ?? [] });
+    this.cluster = new Cluster({ system: this, secret, connection, register });
     this.onShutdown('after-actors', () => this.cluster.close());
   }
 

@@ -36,7 +36,7 @@ export interface ClusterParts {
   readonly system: ActorSystem;
   readonly secret: string | undefined;
   readonly connection: Partial<ConnectionOptions>;
-  readonly register: readonly AnyDefinition[];
+  readonly register: ReadonlyMap<string, AnyDefinition>;
 }
 
 const announceTimeoutMs = 10_000;

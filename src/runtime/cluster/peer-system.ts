@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
-import type { HeddleError } from '../../errors.js';
+import { type HeddleError, requireKnownOptions } from '../../errors.js';
 import type { SpawnArguments } from '../actors/actor-context.js';
 import { nodeLost } from '../actors/actor-errors.js';
+import { requireDefinition, requireText } from '../actors/checks.js';
 import type { AnyDefinition, RefOf } from '../actors/definition.js';
 import type { Ref } from '../actors/ref.js';
 import type { ActorRef, AnyActorRef, MessageName, PayloadArguments, Protocol } from '../actors/types.js';
@@ -73,8 +74,12 @@ export class PeerSystem extends EventEmitter<PeerSystemEvents> implements AsyncD
    * `ERR_HEDDLE_TIMEOUT` (after 30 s), and what making it threw.
    */
   async spawn<D extends AnyDefinition>(definition: D, ...rest: SpawnArguments<D>): Promise<RefOf<D>> {
-    const [args, options] = rest;
-    const request = { definition: definition.name, args, on: options?.on, name: options?.name };
+    const [args, options = {}] = rest;
+    requireDefinition('spawn()', definition);
+    requireKnownOptions('spawn', options, ['on', 'name']);
+    const { on, name } = options;
+    if (name !== undefined) requireText('name', name);
+    const request = { definition: definition.name, args, on, name };
     return (await this.#ask('spawn', request, spawnTimeoutMs)) as RefOf<D>;
   }
 
@@ -152,6 +157,7 @@ export class PeerGroup<M extends Protocol<M>> {
 
   /** @internal */
   constructor(name: string, way: GroupWay) {
+    requireText('the name of a group', name);
     this.name = name;
     this.#way = way;
   }

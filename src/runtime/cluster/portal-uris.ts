@@ -1,17 +1,24 @@
-import { HeddleError } from '../../errors.js';
+import { describe, HeddleError } from '../../errors.js';
 
 const loopbackHosts = /^(|localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\]|\[0:0:0:0:0:0:0:1\])$/i;
 const uriPattern = /^([a-z][a-z0-9+.-]*):\/\/(\[[^\]]*\]|[^:/?#]*)(?::(\d+))?/i;
 
 function partsOf(uri: string): { scheme: string; host: string } {
-  const match = uriPattern.exec(String(uri));
+  const match = uriPattern.exec(uri);
   if (match === null) {
-    throw new HeddleError(
-      'ERR_HEDDLE_INVALID_URI',
-      `listen takes portals as in tcp://127.0.0.1:7000, not ${String(uri)}`,
-    );
+    throw new HeddleError('ERR_HEDDLE_INVALID_URI', `listen takes portals as in tcp://127.0.0.1:7000, not ${uri}`);
   }
   return { scheme: match[1]!.toLowerCase(), host: match[2]! };
+}
+
+/** What the option `listen` names. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
+export function givenPortals(listen: unknown): readonly string[] {
+  const given = listen === undefined || typeof listen === 'string' ? [listen ?? []].flat() : listen;
+  if (Array.isArray(given) && given.every((uri) => typeof uri === 'string')) return given;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `listen must be a portal, as in tcp://127.0.0.1:7000, or a list of portals, not ${describe(listen)}`,
+  );
 }
 
 /** Whether only programs of this machine (shm: of this process) reach a listener at that portal. */

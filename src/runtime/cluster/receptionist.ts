@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import { defineActor } from '../actors/definition.js';
+import { tellAll } from '../actors/group.js';
 import type { ActorHost } from '../actors/host.js';
 import { Ref } from '../actors/ref.js';
 import { describeError, type WireActorError } from '../actors/wire-error.js';
@@ -56,7 +57,7 @@ export const Receptionist = defineActor(import.meta.url, {
     publish({ host }, publication: Parameters<ReceptionistMessages['publish']>[0]) {
       const { group, name, payload } = record(publication);
       if (typeof group !== 'string' || typeof name !== 'string') return;
-      for (const member of host.registry.members(group)) member.tell(name, payload);
+      tellAll(host.registry.members(group), name, payload);
     },
     describe: (state, description: unknown) => outcome(() => state.onDescription(checkDescription(description))),
     ready(state, node: string) {

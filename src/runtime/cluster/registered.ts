@@ -1,29 +1,41 @@
-import { HeddleError } from '../../errors.js';
+import { describe, HeddleError } from '../../errors.js';
+import { requireDefinition } from '../actors/checks.js';
 import type { AnyDefinition } from '../actors/definition.js';
 import type { ActorHost } from '../actors/host.js';
 import type { Placement } from '../actors/placement.js';
 import type { Ref } from '../actors/ref.js';
 
+/** What the option `register` names. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
+export function definitionsByName(register: unknown): ReadonlyMap<string, AnyDefinition> {
+  if (!Array.isArray(register)) {
+    throw new HeddleError(
+      'ERR_HEDDLE_INVALID_ARGUMENT',
+      `register must be a list of definitions, as defineActor() makes them, not ${describe(register)}`,
+    );
+  }
+  const definitions = new Map<string, AnyDefinition>();
+  for (const definition of register) {
+    requireDefinition('register', definition);
+    const { name } = definition as AnyDefinition;
+    if (definitions.has(name)) {
+      throw new HeddleError(
+        'ERR_HEDDLE_INVALID_ARGUMENT',
+        `register has two definitions with name=${name}: other nodes ask for them by that name`,
+      );
+    }
+    definitions.set(name, definition);
+  }
+  return definitions;
+}
+
 /** The definitions that other nodes may have spawned here: nothing else is loaded, or started, on their word. */
 export class Registered {
   readonly #host: ActorHost;
-  readonly #definitions = new Map<string, AnyDefinition>();
+  readonly #definitions: ReadonlyMap<string, AnyDefinition>;
 
-  constructor(host: ActorHost, definitions: readonly AnyDefinition[]) {
+  constructor(host: ActorHost, definitions: ReadonlyMap<string, AnyDefinition>) {
     this.#host = host;
-    for (const definition of definitions) {
-      const name = definition?.name;
-      if (typeof name !== 'string' || typeof definition.specification !== 'object') {
-        throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', 'register takes definitions, as defineActor makes them');
-      }
-      if (this.#definitions.has(name)) {
-        throw new HeddleError(
-          'ERR_HEDDLE_INVALID_ARGUMENT',
-          `register has two definitions with name=${name}: other nodes ask for them by that name`,
-        );
-      }
-      this.#definitions.set(name, definition);
-    }
+    this.#definitions = definitions;
   }
 
   get names(): string[] {

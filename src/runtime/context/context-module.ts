@@ -1,6 +1,6 @@
 import { basename, extname, isAbsolute, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { HeddleError } from '../../errors.js';
+import { describe, HeddleError } from '../../errors.js';
 
 /** The URL of a context's module, given as `new Worker` takes it. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
 export function resolveModuleUrl(module: URL | string): string {
@@ -12,7 +12,7 @@ export function resolveModuleUrl(module: URL | string): string {
   }
   throw new HeddleError(
     'ERR_HEDDLE_INVALID_ARGUMENT',
-    `a context's module must be a URL, an absolute path, or a path that starts with ./ or ../, not ${String(module)}; ` +
+    `a context's module must be a URL, an absolute path, or a path that starts with ./ or ../, not ${describe(module)}; ` +
       "use new URL('./module.js', import.meta.url)",
   );
 }

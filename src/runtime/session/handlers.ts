@@ -1,4 +1,4 @@
-import { HeddleError, requireKnownOptions } from '../../errors.js';
+import { describe, HeddleError, requireKnownOptions } from '../../errors.js';
 import type { SharedBuffer } from '../memory/shared-buffer.js';
 import type { Message, MessageKind } from '../message/message.js';
 import type { Connection } from './connection.js';
@@ -54,6 +54,6 @@ export function requireHandlers(call: string, given: unknown, others: readonly s
   for (const name of [...handlerNames, ...others]) {
     const handler = (given as Record<string, unknown>)[name];
     if (handler === undefined || typeof handler === 'function' || !name.startsWith('on')) continue;
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a function, not ${String(handler)}`);
+    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a function, not ${describe(handler)}`);
   }
 }

@@ -1,4 +1,5 @@
-import { HeddleError, requireInteger } from '../../../errors.js';
+import { HeddleError, requireInteger, requireKnownOptions } from '../../../errors.js';
+import { requireSignal } from '../../../time-limits.js';
 import { promiseOf } from '../../message/thenable.js';
 import type { ActorContext } from '../actor-context.js';
 import { actorStopped, contextLost, nodeLost } from '../actor-errors.js';
@@ -151,6 +152,7 @@ export function observe<M extends ObservableMessages<M>>(
   options: ObserveOptions = {},
 ): StateSubscription {
   const machine = requireRef(ref);
+  requireKnownOptions('observe', options, ['capacity']);
   const capacity = requireInteger('capacity', options.capacity ?? 16, 1, 65_536);
   const observing = (typeof observer === 'function' ? { next: observer } : observer) as StateObserver<unknown>;
   if (typeof observing !== 'object' || observing === null) {
@@ -193,8 +195,10 @@ export function outputOf<M extends ObservableMessages<M>>(
   ref: ActorRef<M>,
   options: OutputOptions = {},
 ): Promise<OutputOf<M>> {
-  const { signal } = options;
   return new Promise((resolve, reject) => {
+    requireKnownOptions('outputOf', options, ['signal']);
+    const { signal } = options;
+    requireSignal(signal);
     let subscription: StateSubscription | undefined;
     const onAbort = () => {
       subscription?.unsubscribe();

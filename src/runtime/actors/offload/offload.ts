@@ -1,4 +1,4 @@
-import { HeddleError, requireKnownOptions } from '../../../errors.js';
+import { describe, HeddleError, requireKnownOptions } from '../../../errors.js';
 import { requireSignal } from '../../../time-limits.js';
 import { SharedBuffer } from '../../memory/shared-buffer.js';
 import { actorStopped } from '../actor-errors.js';
@@ -32,6 +32,7 @@ export function offload(
   }
   const { signal, transfer = [] } = options;
   requireSignal(signal);
+  requireTransfer(transfer);
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(cancelled(name, signal));
@@ -78,7 +79,15 @@ function requireFunction(functions: unknown, name: string): AnyFunctions {
   if (typeof known === 'object' && Object.hasOwn(known, name)) return definition as AnyFunctions;
   throw new HeddleError(
     'ERR_HEDDLE_INVALID_ARGUMENT',
-    `offload() takes what defineFunctions() made, and a name in it, not ${String(name)}`,
+    `offload() takes what defineFunctions() made, and a name in it, not ${describe(name)}`,
+  );
+}
+
+function requireTransfer(transfer: unknown): void {
+  if (Array.isArray(transfer) && transfer.every((one) => one instanceof ArrayBuffer)) return;
+  throw new HeddleError(
+    'ERR_HEDDLE_INVALID_ARGUMENT',
+    `transfer must be a list of ArrayBuffers, not ${describe(transfer)}: of a typed array, name its buffer`,
   );
 }
 

@@ -190,6 +190,12 @@ test('what is no machine, and options out of range', async (t) => {
     // @ts-expect-error nobody to tell
     t.throws(() => observe(parcel, observer), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   }
+  // @ts-expect-error no options
+  t.throws(() => observe(parcel, {}, null), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  for (const options of [null, { signal: 5 }, { timeoutMs: 5 }]) {
+    // @ts-expect-error nothing that could be aborted
+    await t.throwsAsync(outputOf(parcel, options), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
+  }
   // @ts-expect-error no ref at all
   t.throws(() => observe({}, {}), { code: 'ERR_HEDDLE_INVALID_ARGUMENT' });
   t.deepEqual(failures, []);

@@ -147,6 +147,9 @@ test.serial('definitions and options are checked', async (t) => {
   for (const [args, options] of [
     [[], { timeoutMs: 5 }],
     [[], 5],
+    [[], { transfer: 5 }],
+    [[], { transfer: [new Uint8Array(8)] }],
+    [[], { transfer: null }],
     [{ n: 5 }, {}],
   ] as const) {
     t.throws(
