@@ -74,6 +74,36 @@ export function registerLargeMessages(transport: TestedTransport): void {
     t.is(await peer.run(({ context }) => context.memory.buffersHeld), 0);
   });
 
+  row(transport, 'Behaviour 9 large messages: no bytes at all, beside a header of any length', async (t, bench) => {
+    const peer = await bench.peer();
+    const options = { inlineLimitBytes: 64 };
+    const uri = await peer.run(
+      async ({ context, state }, { portal, options }) => {
+        state.server = await context.listen(portal, {
+          options,
+          onRequest: (message) => {
+            const { length, header } = message;
+            message.respond(length === 0 ? context.allocate(0) : Buffer.alloc(0), { header });
+          },
+        });
+        return state.server.uri as string;
+      },
+      { portal: transport.portal(), options },
+    );
+    const { connection } = await bench.connect(uri, { options });
+    for (const payload of [() => bench.context.allocate(0), () => Buffer.alloc(0), () => Buffer.alloc(1)]) {
+      for (const headerBytes of [0, 1, 1000]) {
+        const header = Buffer.alloc(headerBytes, headerBytes & 0xff);
+        const response = await connection.request(payload(), { header });
+        t.is(response.length, 0);
+        t.deepEqual(response.header, header);
+        response.release();
+      }
+    }
+    t.is(bench.context.memory.buffersHeld, 0);
+    t.is(await peer.run(({ context }) => context.memory.buffersHeld), 0);
+  });
+
   row(transport, "Behaviour 9 large messages: takeBuffer makes the buffer the receiver's", async (t, bench) => {
     const peer = await bench.peer();
     const uri = await peer.run(async ({ context, state, note }, portal) => {

@@ -157,11 +157,12 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
 
   /**
    * Ends the connection at once, without waiting for the peer: what was not sent is flushed. The event here is
-   * `connection-closed`, since this side asked for it; the peer finds itself disconnected.
+   * `connection-closed`, or `connection-disconnected` with the `error` if one is given; the peer finds itself disconnected.
    */
   destroy(error?: HeddleError): void {
     if (this.#life.isOver) return;
-    this.#endError ??= error ?? new HeddleError('ERR_HEDDLE_CLOSED', 'the connection was destroyed by this side');
+    if (error !== undefined) this.#endError = error;
+    else this.#endError ??= new HeddleError('ERR_HEDDLE_CLOSED', 'the connection was destroyed by this side');
     this.#parent.onConnectionAbandoned(this.#connection);
     this.step(error === undefined ? { type: 'destroy' } : { type: 'linkLost', resumable: false });
   }
@@ -217,7 +218,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
   /** @internal */
   fail(error: HeddleError): void {
     if (this.#life.isOver) return;
-    this.#endError ??= error;
+    this.#endError = error;
     this.#parent.onConnectionAbandoned(this.#connection);
     this.step({ type: 'fault' });
   }
@@ -376,16 +377,6 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
       this.#endError ??= new HeddleError('ERR_HEDDLE_CLOSED', 'the peer closed the connection');
       this.step({ type: 'finReceived' });
     });
-  }
-
-  /** @internal */
-  onFinAck(): void {
-    this.step({ type: 'finAcked' });
-  }
-
-  /** @internal */
-  onFinSent(): void {
-    this.step({ type: 'finSent' });
   }
 
   /** @internal */

@@ -6,14 +6,16 @@ import { initialTransition, setup, transition } from 'xstate';
  *
  * ```
  *  init --open--> established --welcomed--> online --close--> fin-wait-1 --finAcked--> fin-wait-2 --finReceived--> time-wait
- *                     ^   link lost, to be resumed |              |                                                   |
- *                     +----------------------------+              +--finReceived--> closing --finAcked------------> closed
- *                                                  +--finReceived--> close-wait --finSent--> last-ack --finAcked--^
+ *                     ^   link lost, to be resumed |              |                                              ^    |
+ *                     +----------------------------+              +--finReceived--> closing --finAcked-----------+  finAckSent
+ *                                                  |                                                                  v
+ *                                                  +--finReceived--> close-wait --finSent--> last-ack --finAcked--> closed
  *  a fault: disconnected (the wire or the peer is gone), error (the peer broke the protocol)
  * ```
  *
- * Links lose nothing and keep order, so time-wait has nothing to wait for and passes at once. A wire that is lost before the peer has
- * acknowledged the fin may have taken messages with it: that is no close but a fault, whoever wished to close.
+ * Links lose nothing and keep order, so time-wait waits for room for the acknowledgement of the peer's fin and for nothing else: mostly
+ * it passes at once. A wire that is lost before the peer has acknowledged the fin may have taken messages with it: that is no close but
+ * a fault, whoever wished to close.
  */
 export type ConnectionState =
   | 'init'
@@ -38,6 +40,7 @@ export type ConnectionEvent =
   | { type: 'finSent' }
   | { type: 'finReceived' }
   | { type: 'finAcked' }
+  | { type: 'finAckSent' }
   | { type: 'linkLost'; resumable: boolean }
   | { type: 'resumeFailed' }
   | { type: 'fault' };
@@ -123,9 +126,15 @@ const machine = setup({
       on: { finReceived: { target: 'time-wait', actions: ['sendFinAck'] }, linkLost: 'closed', fault: 'error' },
     },
     closing: {
-      on: { finAcked: 'time-wait', linkLost: 'disconnected', fault: 'error' },
+      on: { finAcked: 'time-wait', finAckSent: 'closing-answered', linkLost: 'disconnected', fault: 'error' },
     },
-    'time-wait': { always: 'closed' },
+    // Shown as `closing`.
+    'closing-answered': {
+      on: { finAcked: 'closed', linkLost: 'disconnected', fault: 'error' },
+    },
+    'time-wait': {
+      on: { finAckSent: 'closed', linkLost: 'closed', fault: 'error' },
+    },
     'close-wait': {
       // What is queued still goes out, then the fin behind it.
       entry: ['queueFin'],
@@ -142,7 +151,19 @@ const machine = setup({
 
 type Snapshot = ReturnType<typeof initialTransition<typeof machine>>[0];
 
-const unacknowledged: ReadonlySet<ConnectionState> = new Set(['fin-wait-1', 'closing', 'close-wait', 'last-ack']);
+const unacknowledged: ReadonlySet<string> = new Set([
+  'fin-wait-1',
+  'closing',
+  'closing-answered',
+  'close-wait',
+  'last-ack',
+]);
+
+/** States of the machine that users see by the name of another one. */
+const shownAs: ReadonlyMap<string, ConnectionState> = new Map([
+  ['resuming', 'established'],
+  ['closing-answered', 'closing'],
+]);
 
 const [initialSnapshot] = initialTransition(machine);
 
@@ -150,20 +171,24 @@ const [initialSnapshot] = initialTransition(machine);
 export class ConnectionLife {
   #snapshot: Snapshot = initialSnapshot;
 
+  /** The state by the machine's own name. */
+  get place(): string {
+    return this.#snapshot.value;
+  }
+
   /** The state by the name that users see. */
   get state(): ConnectionState {
-    const value = this.#snapshot.value as ConnectionState | 'resuming';
-    return value === 'resuming' ? 'established' : value;
+    return shownAs.get(this.place) ?? (this.place as ConnectionState);
   }
 
   /** Whether the connection has lost its link and waits for another. */
   get isResuming(): boolean {
-    return this.#snapshot.value === 'resuming';
+    return this.place === 'resuming';
   }
 
   /** Whether it is closing, and the peer has not said yet that it has all that was sent. */
   get isUnacknowledged(): boolean {
-    return unacknowledged.has(this.#snapshot.value as ConnectionState);
+    return unacknowledged.has(this.place);
   }
 
   /** Whether nothing can happen to it any more. */

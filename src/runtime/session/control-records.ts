@@ -1,5 +1,6 @@
 import { HeddleError } from '../../errors.js';
 import { MessageFlag, RecordKind } from '../message/message-layout.js';
+import type { ConnectionEvent } from './connection-machine.js';
 
 /** Whom the sequenced records concern that are no messages: they are about one, or about the connection's end. */
 export interface ControlOwner {
@@ -9,7 +10,7 @@ export interface ControlOwner {
     onCancelAnswer(requestId: number, answer: number): void;
   };
   onFin(): void;
-  onFinAck(): void;
+  step(event: ConnectionEvent): void;
 }
 
 /** Hands a sequenced record that is no message to whom it concerns. */
@@ -34,7 +35,7 @@ export function receiveControl(
       owner.onFin();
       break;
     case RecordKind.finAck:
-      owner.onFinAck();
+      owner.step({ type: 'finAcked' });
       break;
     default:
       throw unknownKind(kind);

@@ -14,6 +14,7 @@ import {
 } from '../message/message-layout.js';
 import type { Payload, SendOptions } from '../message/payload.js';
 import { BatchPlacer } from './batch-placer.js';
+import type { ConnectionEvent } from './connection-machine.js';
 import type { Credits, ReleaseLedger } from './credits.js';
 import { LargeStream } from './large-stream.js';
 import type { ConnectionOptions } from './options.js';
@@ -27,8 +28,8 @@ export interface OutboundOwner {
   readonly host: SessionHost;
   readonly codec: Codec;
   options: ConnectionOptions;
-  /** The fin has been placed behind everything else. */
-  onFinSent(): void;
+  /** Takes the fin, or the acknowledgement of the peer's, having been placed behind everything else. */
+  step(event: ConnectionEvent): void;
   /** A queued record has been placed, with this serial number. */
   onRecordPlaced(record: QueuedRecord, serial: number): void;
   /** A queued record and all its data have been placed. */
@@ -60,6 +61,7 @@ export class Outbound extends BatchPlacer {
   /** Pings and pongs that found no room. */
   readonly #signsOfLife = new Set<number>();
   #finWanted = false;
+  #finAckWanted = false;
   /** The peer knows that a message waits for more bytes than it has announced. */
   #creditsAsked = false;
   /** Nothing new may be sent: the straight way stays shut. */
@@ -167,6 +169,7 @@ export class Outbound extends BatchPlacer {
 
   /** Acknowledges the peer's fin. */
   placeFinAck(): void {
+    this.#finAckWanted = true;
     this.submitControl(RecordKind.finAck, 0, 0, 0);
     if (this.isOnline) this.publish();
   }
@@ -332,7 +335,9 @@ export class Outbound extends BatchPlacer {
       return this.place(record.kind, record.flags, record.reference, record.header, record.data, true, record);
     }
     const link = this.wire.link;
-    if (!link.sharesMemory && large.length + paddedHeaderBytes(record.header?.length ?? 0) <= this.inlineLimitBytes) {
+    const inlineBytes = large.length + paddedHeaderBytes(record.header?.length ?? 0);
+    // No bytes are nothing to carry beside the record, however long its header.
+    if (!link.sharesMemory && (inlineBytes <= this.inlineLimitBytes || large.length === 0)) {
       if (!this.place(record.kind, record.flags, record.reference, record.header, large.bytes, true)) return false;
       large.release();
       record.large = undefined;
@@ -413,10 +418,18 @@ export class Outbound extends BatchPlacer {
   }
 
   #finishIfEmpty(): void {
-    if (!this.#finWanted || this.#stream.isActive || this.posts.length > 0 || this.answers.length > 0) return;
-    if (!this.place(RecordKind.fin, 0, 0, undefined, undefined, true)) return;
-    this.#finWanted = false;
-    this.publish();
-    this.#owner.onFinSent();
+    if (!this.#finWanted && !this.#finAckWanted) return;
+    if (this.#stream.isActive || this.posts.length > 0 || this.answers.length > 0) return;
+    if (this.#finWanted) {
+      if (!this.place(RecordKind.fin, 0, 0, undefined, undefined, true)) return;
+      this.#finWanted = false;
+      this.publish();
+      this.#owner.step({ type: 'finSent' });
+    }
+    if (this.#finAckWanted) {
+      this.#finAckWanted = false;
+      this.publish();
+      this.#owner.step({ type: 'finAckSent' });
+    }
   }
 }
