@@ -25,8 +25,8 @@ function allocate(lengthBytes: number): MemoryBlock {
 
 /** A block of its own for the bytes from `start` to `end` of another one, which is used for other records next. */
 export function copyOfBlock(block: MemoryBlock, start: number, end: number): MemoryBlock {
-  const copy = allocate(end - start);
   const lengthBytes = end - start;
+  const copy = allocate(lengthBytes);
   const words = lengthBytes >> 2;
   if (words > fewWords || (start & 3) !== 0) {
     copyBytes(copy.bytes, 0, block.view(start, end));

@@ -99,7 +99,7 @@ export class Message<T = any> {
   /** The data as bytes: a view that is valid until the handler returns, or until `release` of a kept message. */
   get data(): Buffer {
     const large = this.large;
-    if (large !== undefined) return viewOf(large, this.length);
+    if (large !== undefined) return targetBytes(large, this.length);
     if (this.block === undefined) return noBytes;
     return this.block.view(this.dataStart, this.dataStart + this.length);
   }
@@ -128,7 +128,7 @@ export class Message<T = any> {
   #decode(): unknown {
     if ((this.flags & MessageFlag.encoded) === 0) return copyOf(this.data);
     const large = this.large;
-    if (large !== undefined) return this.owner.codec.decode(viewOf(large, this.length), 0, this.length);
+    if (large !== undefined) return this.owner.codec.decode(targetBytes(large, this.length), 0, this.length);
     if (this.block === undefined) return undefined;
     return this.owner.codec.decode(this.block.bytes, this.dataStart, this.dataStart + this.length);
   }
@@ -161,10 +161,16 @@ export class Message<T = any> {
     const large = this.large;
     this.isFresh = false;
     if (large === undefined || large instanceof Uint8Array || large === this.lender) return undefined;
+    this.forgetLarge();
+    return large;
+  }
+
+  /** @internal Nothing is left to be looked at: the record held where the data was, and is another message's by now. */
+  forgetLarge(): void {
     this.large = undefined;
+    this.lender = undefined;
     this.length = 0;
     this.block = undefined;
-    return large;
   }
 
   /**
@@ -269,8 +275,9 @@ export class Message<T = any> {
   }
 }
 
-function viewOf(large: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
-  const bytes = large instanceof Uint8Array ? large : large.bytes;
+/** The bytes of what data lies or lands in, exactly as long as the data. */
+export function targetBytes(target: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
+  const bytes = target instanceof Uint8Array ? target : target.bytes;
   if (Buffer.isBuffer(bytes) && bytes.length === lengthBytes) return bytes;
   return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, lengthBytes);
 }

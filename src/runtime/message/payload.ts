@@ -52,7 +52,7 @@ export interface Receipt {
 /** What holds where a caller gives no options. */
 export const noOptions: SendOptions = {};
 
-/** What `send` and `respond` take. */
+/** What `send` takes. */
 export const sendOptionNames = ['more', 'header', 'onReceipt', 'onSent', 'context'] as const;
 /** What `deliver` takes, which waits for the receipt by itself, and `respond`, of which there is none. */
 export const receiptlessOptionNames = sendOptionNames.filter((name) => name !== 'onReceipt');

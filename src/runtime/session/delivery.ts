@@ -3,14 +3,14 @@ import { copyBytes } from '../../transports/copy-bytes.js';
 import type { MemoryBlock } from '../../transports/record.js';
 import type { Link } from '../../transports/transport.js';
 import { SharedBuffer } from '../memory/shared-buffer.js';
-import { Message, type MessageKind, type MessageOwner } from '../message/message.js';
+import { Message, type MessageKind, type MessageOwner, targetBytes } from '../message/message.js';
 import * as layout from '../message/message-layout.js';
 import { Arrivals } from './arrivals.js';
 import { Assembly } from './assembly.js';
 import { type ControlOwner, receiveControl } from './control-records.js';
 import type { CreditPurse, ReleaseLedger } from './credits.js';
 import { DelayedAcknowledgement } from './delayed-acknowledgement.js';
-import { adoptMoved, giveBackLent, receiveIntoAny, releaseLarge, targetBytes } from './landing.js';
+import { adoptMoved, giveBackLent, receiveIntoAny, releaseLarge } from './landing.js';
 import type { SessionHost } from './session-host.js';
 
 /** What the receiving half of a connection tells the connection. */

@@ -21,8 +21,8 @@ export function requireTarget(name: string, given: unknown): void {
 }
 
 /**
- * Where in what a requester offered the data of its response lands; undefined when it cannot. A SharedBuffer is cloned: its memory must
- * not be given to another use while data lands in it, whatever becomes of the requester and its buffer.
+ * Where in what a requester offered the data of its response lands; undefined when it cannot. A SharedBuffer is cloned: its
+ * memory must not be given to another use while data lands in it, whatever becomes of the requester and its buffer.
  */
 export function borrow(
   message: Message,
@@ -53,11 +53,7 @@ export function giveBackLent(message: Message): void {
 export function releaseLarge(message: Message): void {
   const { large, lender } = message;
   if (large === undefined) return;
-  // Nothing is left to be looked at: the record held where the data was, and is another message's by now.
-  message.large = undefined;
-  message.lender = undefined;
-  message.length = 0;
-  message.block = undefined;
+  message.forgetLarge();
   if (large instanceof SharedBuffer && large !== lender && large.isHeld) large.release();
 }
 
@@ -117,10 +113,4 @@ export function adoptMoved(link: Link, pool: SlabPool, bytes: Buffer, at: number
     bytes.readInt32LE(at + 16),
     bytes.readInt32LE(at),
   );
-}
-
-/** The bytes of what data lands in, exactly as long as the data. */
-export function targetBytes(target: SharedBuffer | Uint8Array, lengthBytes: number): Buffer {
-  const bytes = target instanceof Uint8Array ? target : target.bytes;
-  return Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, lengthBytes);
 }

@@ -206,19 +206,24 @@ export class MessageService implements MessageOwner, GateTarget {
       result.then(undefined, (error: unknown) => this.#reportFailure(error));
       return;
     }
-    // Who keeps the message answers it by respond(); the promise only tells of a failure.
-    const answersByPromise = !message.isKept;
+    if (message.isKept) {
+      // Who keeps the message answers it by respond(); the promise only tells of a failure.
+      result.then(
+        () => this.#handlerReturned(message),
+        (error: unknown) => this.#answerFailure(message, error),
+      );
+      return;
+    }
     message.keep();
-    message.isWorkedOn = answersByPromise;
+    message.isWorkedOn = true;
     result.then(
       (value: unknown) => {
-        if (answersByPromise) this.#answer(message, value, noOptions);
-        else this.#handlerReturned(message);
-        if (answersByPromise) this.release(message);
+        this.#answer(message, value, noOptions);
+        this.release(message);
       },
       (error: unknown) => {
         this.#answerFailure(message, error);
-        if (answersByPromise) this.release(message);
+        this.release(message);
       },
     );
   }
