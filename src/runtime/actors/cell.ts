@@ -24,7 +24,7 @@ import { Timers } from './timers.js';
 import type { TerminationReason } from './types.js';
 import { stopTimeoutOf, UnderWay } from './under-way.js';
 import type { Watcher } from './watches.js';
-import { type EndReason, Winding } from './winding.js';
+import { type EndReason, endLateState, Winding } from './winding.js';
 
 /** `suspended`: it failed, and its supervisor has not decided yet. */
 export type CellStatus = 'starting' | 'running' | 'suspended' | 'stopping' | 'stopped';
@@ -316,7 +316,7 @@ export class Cell extends Child {
     const incarnation = this.incarnation;
     const isAwaited = () => incarnation === this.incarnation && this.status === 'starting';
     state.then(
-      (value) => isAwaited() && this.#started(value),
+      (value) => (isAwaited() ? this.#started(value) : endLateState(this, value, this.#specification)),
       (error: unknown) => isAwaited() && this.#setupFailed(error),
     );
     this.host.endTurnSoon();
@@ -383,6 +383,7 @@ export class Cell extends Child {
     this.consumers?.restart();
     this.#endState();
     this.#wind('restarted', () => {
+      this.#endState(); // What its onStop has begun ends as well.
       this.unstashAll();
       this.host.onRestarted(this);
       this.start();

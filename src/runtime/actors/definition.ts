@@ -65,7 +65,8 @@ export interface ActorSpecification<S, A, H> {
   onTerminated?(state: S, termination: Termination, actor: ActorContext): unknown;
   /**
    * The actor stops, or is about to restart, and its children have gone: the last chance to let go of what the state holds. What
-   * it spawns now is refused: ERR_HEDDLE_INVALID_STATE.
+   * it spawns now is refused: ERR_HEDDLE_INVALID_STATE. A state whose promise resolves after the actor has stopped, or begun
+   * anew, is let go of likewise, and nothing waits for that.
    */
   onStop?(state: S, reason: 'stopped' | 'restarted' | 'failed', actor: ActorContext): void | Promise<void>;
   /** @internal Takes messages for which there is no handler; returns {@link unhandled} for what it does not take either. */

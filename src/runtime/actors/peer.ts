@@ -119,8 +119,8 @@ export class Peer implements RequestOwner<AskWaiter> {
 
   /** Resolves when the actor can be told more. */
   async ready(ref: Ref): Promise<void> {
-    const lane = ref.lane;
-    if (lane !== undefined && !lane.isStale && lane.inFlight >= laneHighWater) {
+    const lane = this.laneTo(ref);
+    if (lane !== undefined && lane.inFlight >= laneHighWater) {
       await new Promise<void>((resolve) => lane.wait(resolve));
     }
     const connection = this.#connection;

@@ -23,6 +23,22 @@ export interface RestartContextsOptions {
   readonly withinMs?: number | undefined;
 }
 
+/** {@link RestartContextsOptions}, all given. */
+export interface RestartLimits {
+  readonly maximumRestarts: number;
+  readonly withinMs: number;
+}
+
+/** What the option `restartContexts` says. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
+export function restartLimits(given: RestartContextsOptions | false = {}): RestartLimits {
+  const restart = given === false ? { maximumRestarts: 0 } : given;
+  requireKnownOptions('restartContexts', restart, ['maximumRestarts', 'withinMs']);
+  return {
+    maximumRestarts: requireInteger('maximumRestarts', restart.maximumRestarts ?? 10, 0, 1_000_000),
+    withinMs: requireInteger('withinMs', restart.withinMs ?? 60_000, 1, longestTimerMs),
+  };
+}
+
 export interface PlaceKeeperParts {
   readonly node: HeddleNode;
   readonly host: ActorHost;
@@ -32,7 +48,7 @@ export interface PlaceKeeperParts {
   readonly askTimeoutMs: number;
   readonly offload: OffloadPoolSettings;
   readonly followsAsyncHandlers: boolean;
-  readonly restart: RestartContextsOptions | false;
+  readonly restart: RestartLimits;
   readonly thread?: SystemThread | undefined;
   onLost(name: string, error: HeddleError, isReplaced: boolean): void;
   onReplaced(name: string): void;
@@ -58,15 +74,9 @@ export class PlaceKeeper {
   readonly #parts: PlaceKeeperParts;
   readonly #kept: Kept[];
   #isClosed = false;
-  readonly #maximumRestarts: number;
-  readonly #withinMs: number;
 
   constructor(parts: PlaceKeeperParts) {
     this.#parts = parts;
-    const restart = parts.restart === false ? { maximumRestarts: 0 } : parts.restart;
-    requireKnownOptions('restartContexts', restart, ['maximumRestarts', 'withinMs']);
-    this.#maximumRestarts = requireInteger('maximumRestarts', restart.maximumRestarts ?? 10, 0, 1_000_000);
-    this.#withinMs = requireInteger('withinMs', restart.withinMs ?? 60_000, 1, longestTimerMs);
     this.#kept = parts.specifications.map((specification, index) => ({
       place: index + 1,
       specification,
@@ -136,8 +146,8 @@ export class PlaceKeeper {
       return;
     }
     const nowMs = performance.now();
-    kept.restartsMs = kept.restartsMs.filter((atMs) => atMs > nowMs - this.#withinMs);
-    const isReplaced = kept.restartsMs.length < this.#maximumRestarts;
+    kept.restartsMs = kept.restartsMs.filter((atMs) => atMs > nowMs - this.#parts.restart.withinMs);
+    const isReplaced = kept.restartsMs.length < this.#parts.restart.maximumRestarts;
     this.#announce(this.#place(kept, isReplaced ? 'down' : 'gone'));
     this.#parts.onLost(name, contextLostError(handle.id, name, end), isReplaced);
     if (!isReplaced) return;

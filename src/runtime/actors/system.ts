@@ -18,7 +18,7 @@ import type { HostPost } from './host-messages.js';
 import type { SystemParts } from './host-options.js';
 import { inspectMachines, type MachineInspector } from './machines/inspect.js';
 import { type OffloadPoolOptions, offloadOptionsWith } from './offload/offload-pool.js';
-import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions } from './place-keeper.js';
+import { type ContextSpecification, PlaceKeeper, type RestartContextsOptions, restartLimits } from './place-keeper.js';
 import { mainPlace, Places } from './places.js';
 import { Pool, type PoolOptions } from './pool.js';
 import type { Ref } from './ref.js';
@@ -132,6 +132,9 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
     if (options.contextOptions !== undefined) requireObject('contextOptions', options.contextOptions);
     const coresForEach = Math.max(1, Math.floor(availableParallelism() / Math.max(1, specifications.length)));
     const offload = offloadOptionsWith(options.offload ?? {}, coresForEach);
+    const supervision = supervisionWith(options.supervision);
+    const restart = restartLimits(options.restartContexts);
+    // Nothing is made before all options are known to be good.
     const systemId = `${this.name.slice(0, 64).replace(/[^\w-]/g, '_')}-${randomBytes(6).toString('hex')}`;
     const codec = codecKeyOf(systemId);
     this.node = createNode({
@@ -149,7 +152,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       askTimeoutMs,
       offload,
       followsAsyncHandlers,
-      supervision: supervisionWith(options.supervision),
+      supervision,
       onDeadLetter: (letter) => void this.emit('deadLetter', letter),
       onFailure: (ref, error, action) => this.#onFailure({ ref: ref as AnyActorRef, error, action }),
     });
@@ -163,7 +166,7 @@ export class ActorSystem extends EventEmitter<SystemEvents> implements AsyncDisp
       askTimeoutMs,
       offload,
       followsAsyncHandlers,
-      restart: options.restartContexts ?? {},
+      restart,
       thread: parts.thread,
       onLost: (name, error, isReplaced) => void this.emit('contextLost', { name, error, isReplaced }),
       onReplaced: (name) => {

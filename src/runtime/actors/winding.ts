@@ -36,18 +36,29 @@ export class Winding {
   }
 
   #stop(): void {
-    const cell = this.#cell;
-    const { host, ref } = cell;
-    const state = this.#state;
-    const specification = this.#specification;
-    const reason = this.#reason as EndReason;
-    const call = () => (state === undefined ? undefined : specification.onStop?.(state, reason, cell.context));
-    const report = (error: unknown) => host.reportFailure(ref, error, 'onStop');
-    callOnStop(call, host.clock, stopTimeoutOf(specification), report, () => this.#end());
+    endState(this.#cell, this.#state, this.#specification, this.#reason as EndReason, () => this.#end());
   }
 
   #end(): void {
     this.#cell.winding = undefined;
     this.#next?.();
   }
+}
+
+/** Lets go of a state that was made too late: its actor has stopped, or begun anew, meanwhile. Nobody waits for it. */
+export function endLateState(cell: Cell, state: unknown, specification: AnySpecification): void {
+  endState(cell, state, specification, cell.isGone ? 'stopped' : 'restarted', () => {});
+}
+
+function endState(
+  cell: Cell,
+  state: unknown,
+  specification: AnySpecification,
+  reason: EndReason,
+  next: () => void,
+): void {
+  const { host, ref } = cell;
+  const call = () => (state === undefined ? undefined : specification.onStop?.(state, reason, cell.context));
+  const report = (error: unknown) => host.reportFailure(ref, error, 'onStop');
+  callOnStop(call, host.clock, stopTimeoutOf(specification), report, next);
 }

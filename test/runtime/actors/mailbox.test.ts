@@ -1,10 +1,12 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { defineActor } from '../../../src/index.js';
-import { laneWindow } from '../../../src/runtime/actors/lane.js';
+import { type AnyActorRef, defineActor } from '../../../src/index.js';
+import { laneHighWater, laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Mailbox } from '../../../src/runtime/actors/mailbox.js';
+import type { Ref } from '../../../src/runtime/actors/ref.js';
 import { collectGarbage } from '../../support/garbage.js';
 import { Doorkeeper } from './fixtures/doors.js';
+import { Slow } from './fixtures/life.js';
 import { Alarmed, Dropping, Failing, Forgetting, Pressing, Sluggish } from './fixtures/slow.js';
 import { testSystem, until } from './support.js';
 
@@ -104,6 +106,24 @@ test('what is stashed comes back in order, before what came later; the stash is 
   const reply = stashed.ask('stashed', 7);
   stashed.tell('open');
   t.is(await reply, undefined, 'who asks gets the reply when the message is handled at last');
+});
+
+test('ready() waits for the actor, by whichever ref it was told too much', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const slow = (await system.spawn(Slow, undefined, { on: 'worker-1' })) as unknown as Ref;
+  const doors = await system.spawn(Doorkeeper, undefined, { on: 'worker-1' });
+  const other = system.host.makeRef(slow.place, slow.slot, slow.generation, slow.type);
+  t.not(other, slow);
+  for (let i = 0; i < laneHighWater + 10; i++) slow.tell('wait', 'ready');
+  let isReady = false;
+  const ready = other.ready().then(() => {
+    isReady = true;
+  });
+  await until(async () => (await doors.ask('waiting', 'ready')) === 1);
+  t.false(isReady, 'all is delivered, and waits');
+  const stopped = system.stop(slow as unknown as AnyActorRef);
+  await doors.ask('open', 'ready');
+  await Promise.all([stopped, ready]);
 });
 
 for (const on of ['here', 'worker-1']) {

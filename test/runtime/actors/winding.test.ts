@@ -1,7 +1,7 @@
 import test from 'ava';
 import { createTestKit } from '../../../src/testkit.js';
 import { Doorkeeper } from './fixtures/doors.js';
-import { Household, LateParent, Lingerer } from './fixtures/winding.js';
+import { Household, LateParent, Lingerer, Reminded, Sleeper } from './fixtures/winding.js';
 import { testSystem, until } from './support.js';
 
 test('a stop during a restart waits for the onStop that is under way, and state ends once', async (t) => {
@@ -64,7 +64,30 @@ test('an actor that is restarted before it has its first state gets one, and so 
   await doors.ask('open', 'first state');
   const sleeper = await hired;
   t.is(await sleeper.ask('ping'), 'pong');
-  t.deepEqual(said, ['sleeps', 'sleeps'], 'made once more, and no more often');
+  t.deepEqual(said, ['sleeps', 'sleeps', 'restarted: let go of'], 'made once more, and no more often');
+});
+
+test('a state that is made after its actor has stopped is let go of', async (t) => {
+  const kit = await createTestKit({ manualTime: true, throughCodec: false });
+  t.teardown(() => kit.close());
+  const { system } = kit;
+  const doors = system.spawnHere(Doorkeeper);
+  const said: string[] = [];
+  await system.stop(system.spawnHere(Sleeper, { said, door: 'too late' }));
+  t.deepEqual(said, ['sleeps'], 'nobody waits for it');
+  await doors.ask('open', 'too late');
+  await kit.settle();
+  t.deepEqual(said, ['sleeps', 'stopped: let go of']);
+});
+
+test('what an onStop has begun ends with the restart that it was called for', async (t) => {
+  const kit = await createTestKit({ manualTime: true, throughCodec: false });
+  t.teardown(() => kit.close());
+  const said: string[] = [];
+  const reminded = kit.system.spawnHere(Reminded, { said });
+  reminded.tell('fail');
+  await kit.advance(2000);
+  t.deepEqual(said, []);
 });
 
 test('an actor spawns nothing in its onStop', async (t) => {
