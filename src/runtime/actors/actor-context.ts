@@ -82,12 +82,11 @@ export class ActorContext {
     const [payload, options] = rest;
     const cell = this.#cell;
     const asked = ref as unknown as Ref | undefined;
-    if (asked?.host !== cell.host) {
-      requireRef('ask()', ref);
-      // An actor of another system of this process has its address there.
-      return ref.ask(name, payload, options) as Promise<ReplyOf<M, K>>;
-    }
-    return cell.host.ask(asked, name, payload, options, cell) as Promise<ReplyOf<M, K>>;
+    const reply =
+      asked?.host === cell.host
+        ? cell.host.ask(asked, name, payload, options, cell)
+        : askElsewhere(ref, name, payload, options);
+    return reply as Promise<ReplyOf<M, K>>;
   }
 
   /** A buffer of shared memory, owned by the actor: see {@link Context.allocate}. */
@@ -255,6 +254,17 @@ export class ActorContext {
     requireDuration('timeoutMs', timeoutMs);
     this.#cell.timers.setReceiveTimeout(timeoutMs);
   }
+}
+
+/** Asks an actor of another system of this process, which has its address there. */
+async function askElsewhere<M extends Protocol<M>>(
+  ref: ActorRef<M>,
+  name: MessageName<M>,
+  payload: unknown,
+  options: unknown,
+): Promise<unknown> {
+  requireRef('ask()', ref);
+  return ref.ask(name, payload as never, options as never);
 }
 
 /** A scheduled send. */

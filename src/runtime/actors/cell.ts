@@ -54,11 +54,11 @@ export class Cell extends Child {
   readonly #handlers: HandlerTable;
   readonly #isReentrant: boolean;
   #state: unknown;
+  #hasState = false;
   #context: ActorContext | undefined;
   #family: Family | undefined;
   #timers: Timers | undefined;
   #taken: Mailbox | undefined;
-  #isHandling = false;
   #stopsNext = false;
   #onStarted: ((error: unknown) => void) | undefined;
   #underWay: UnderWay | undefined;
@@ -200,7 +200,6 @@ export class Cell extends Child {
     let result: unknown;
     const inbox = this.inbox;
     this.#taken = taken;
-    this.#isHandling = true;
     const outer = this.host.current;
     this.host.current = this;
     try {
@@ -213,7 +212,7 @@ export class Cell extends Child {
       return;
     } finally {
       this.host.current = outer;
-      this.#isHandling = false;
+      this.#taken = undefined;
     }
     const promise = typeof result === 'object' ? promiseOf(result) : undefined;
     const stashed = inbox.stashed === undefined ? undefined : inbox.takeStashed();
@@ -274,14 +273,14 @@ export class Cell extends Child {
 
   /** Sets the message that is being handled aside, until `unstashAll`. */
   stashNow(): void {
-    if (!this.#isHandling) throw notHandling('stash() sets the message at hand aside');
-    this.inbox.stash(this.#taken as Mailbox);
+    if (this.#taken === undefined) throw notHandling('stash() sets the message at hand aside');
+    this.inbox.stash(this.#taken);
   }
 
   /** Aborted when nobody waits for the reply to the message at hand any more. */
   get askSignal(): AbortSignal {
-    if (!this.#isHandling) throw notHandling('signal belongs to the message at hand');
-    return this.#taken?.origin?.signal ?? new AbortController().signal;
+    if (this.#taken === undefined) throw notHandling('signal belongs to the message at hand');
+    return this.#taken.origin?.signal ?? new AbortController().signal;
   }
 
   /** Puts what was stashed back, before all else that waits. */
@@ -324,6 +323,7 @@ export class Cell extends Child {
 
   #started(state: unknown): void {
     this.#state = state;
+    this.#hasState = true;
     this.status = 'running';
     const { receiveTimeoutMs } = this.#specification;
     if (receiveTimeoutMs !== undefined) this.timers.setReceiveTimeout(receiveTimeoutMs);
@@ -335,7 +335,6 @@ export class Cell extends Child {
     const onStarted = this.#takeOnStarted();
     if (onStarted === undefined) this.fail(error);
     else {
-      this.#endState();
       void this.#family?.stopAll();
       this.#terminate('failed');
       onStarted(error);
@@ -360,20 +359,22 @@ export class Cell extends Child {
   /** Does what the supervisor decided. */
   obey(directive: Exclude<Directive, 'escalate'>, delayMs: number): void {
     if (this.isGone) return;
-    if (directive === 'stop') {
-      this.stop('failed');
-      return;
+    if (directive === 'stop') this.stop('failed');
+    else if (directive === 'resume') this.#resume();
+    else {
+      this.status = 'suspended';
+      this.#backoff?.cancel();
+      if (delayMs > 0) this.#backoff = this.host.clock.setTimer(delayMs, () => this.#restart());
+      else this.#restart();
     }
-    if (directive === 'resume') {
-      if (this.status !== 'suspended') return;
+  }
+
+  #resume(): void {
+    if (this.status !== 'suspended' || this.winding !== undefined || this.#backoff !== undefined) return; // It restarts.
+    if (this.#hasState) {
       this.status = 'running';
       this.schedule();
-      return;
-    }
-    this.status = 'suspended';
-    this.#backoff?.cancel();
-    if (delayMs > 0) this.#backoff = this.host.clock.setTimer(delayMs, () => this.#restart());
-    else this.#restart();
+    } else this.stop('failed');
   }
 
   #restart(): void {
@@ -383,6 +384,7 @@ export class Cell extends Child {
     this.consumers?.restart();
     this.#endState();
     this.#wind('restarted', () => {
+      if (this.#backoff !== undefined) return; // It is to wait for longer.
       this.#endState(); // What its onStop has begun ends as well.
       this.unstashAll();
       this.host.onRestarted(this);
@@ -392,7 +394,7 @@ export class Cell extends Child {
 
   /** Stops when the message at hand has been handled; in the next microtask where none is. */
   stopSoon(): void {
-    if (this.#isHandling) this.#stopsNext = true;
+    if (this.#taken !== undefined) this.#stopsNext = true;
     else queueMicrotask(() => this.stop('stopped'));
   }
 
@@ -428,8 +430,9 @@ export class Cell extends Child {
 
   /** Ends the rest of the state: its children, and then its own `onStop`; then calls `next`, unless another end overtakes it. */
   #wind(reason: EndReason, next: () => void): void {
-    this.winding ??= new Winding(this, this.#state, this.#specification);
+    this.winding ??= new Winding(this, this.#hasState, this.#state, this.#specification);
     this.#state = undefined;
+    this.#hasState = false;
     this.winding.leadTo(reason, next);
   }
 
@@ -437,8 +440,7 @@ export class Cell extends Child {
     if (this.status === 'stopped') return;
     this.status = 'stopped';
     this.#state = undefined;
-    this.#timers?.cancelAll();
-    this.host.watches.dropOwner(this);
+    this.#endState(); // What its onStop has begun ends as well.
     this.inbox.refuseAll();
     this.host.onTerminated(this, reason);
     const watchers = this.watchers;

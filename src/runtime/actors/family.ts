@@ -168,13 +168,18 @@ export class Family {
   }
 
   async #restore(child: Child, delayMs: number): Promise<void> {
+    const incarnation = this.owner?.incarnation;
+    // Its parent's state has ended meanwhile, and it was not there to be told to stop.
+    const isInVain = () => this.owner?.incarnation !== incarnation;
     if (delayMs > 0) await new Promise<void>((resolve) => void this.#host.clock.setTimer(delayMs, resolve));
     if (!this.#children.has(child)) return;
-    const incarnation = this.owner?.incarnation;
+    if (isInVain()) {
+      this.remove(keyOf(child.ref));
+      return;
+    }
     try {
       await this.#host.spawner.restore(this, child);
-      // Its parent's state has ended meanwhile, and it was not there yet to be told to stop.
-      if (this.owner?.incarnation !== incarnation) this.#direct(child.ref, 'stop', 0, true);
+      if (isInVain()) this.#direct(child.ref, 'stop', 0, true);
     } catch (error) {
       this.#host.reportFailure(child.ref, error, 'restart');
       this.remove(keyOf(child.ref));

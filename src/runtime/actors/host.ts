@@ -290,7 +290,7 @@ export class ActorHost {
         },
       });
       if (ref.cell !== undefined) ref.cell.stop('stopped');
-      else this.post(ref.place, { type: 'stop', slot: ref.slot, generation: ref.generation });
+      else this.watches.stop(ref);
     });
   }
 

@@ -16,8 +16,6 @@ export const laneReportEvery = laneWindow / 8;
 export class Lane {
   /** Sent and not reported as taken. */
   inFlight = 0;
-  /** Asks of routers and pools that it has not answered: asks have no other account here. */
-  asks = 0;
   /** The actor has gone: what is sent to it would be in vain. */
   isClosed = false;
   /** It serves no longer: the actor has gone, or the connection that this lane counted for. */

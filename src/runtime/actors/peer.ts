@@ -9,7 +9,7 @@ import { batched, readEnvelope, releasePayload, sendEnvelope } from './buffers.j
 import { Envelope, EnvelopeKind } from './envelope.js';
 import type { ActorHost } from './host.js';
 import { Lane, laneHighWater, laneWindow } from './lane.js';
-import { type Ref, refReader } from './ref.js';
+import { addressKey, type Ref, refReader } from './ref.js';
 import { firstRemotePlace } from './remote-places.js';
 import { captureCarrier, propagation } from './trace-context.js';
 import { readError } from './wire-error.js';
@@ -50,8 +50,8 @@ export class Peer implements RequestOwner<AskWaiter> {
   readonly #host: ActorHost;
   readonly #envelope = new Envelope();
   readonly #names = new Map<string, number>();
-  /** By slot: the actors that were told something. */
-  readonly #lanes = new Map<number, { generation: number; lane: Lane }>();
+  /** By address: to the actors that were told something. One that has gone, and who has its slot now, may both be told more. */
+  readonly #lanes = new Map<string, Lane>();
   #connection: Connection | undefined;
   /** Whether it is of another node: those are connected by who knows nodes, and not on first use. */
   readonly #isRemote: boolean;
@@ -86,11 +86,12 @@ export class Peer implements RequestOwner<AskWaiter> {
   tell(ref: Ref, name: string, payload: unknown): boolean {
     let lane = ref.lane;
     if (lane === undefined || lane.isStale) {
-      lane = this.laneTo(ref);
-      if (lane === undefined) {
+      // One that serves is of a context that is up: it is retired when that is lost.
+      if (!this.isUp) {
         this.#host.deadLetters.add(this.lossReason, ref, name, payload);
         return false;
       }
+      lane = this.#laneFor(ref);
     }
     if (lane.isClosed) {
       this.#host.deadLetters.add('stopped', ref, name, payload);
@@ -168,12 +169,13 @@ export class Peer implements RequestOwner<AskWaiter> {
         break;
       case EnvelopeKind.taken:
       case EnvelopeKind.closed: {
-        const entry = this.#lanes.get(slot);
-        if (entry === undefined || entry.generation !== generation) break;
+        const key = addressKey(this.place, slot, generation);
+        const lane = this.#lanes.get(key);
+        if (lane === undefined) break;
         if (kind === EnvelopeKind.closed) {
-          this.#lanes.delete(slot);
-          entry.lane.close();
-        } else if (!entry.lane.taken(number)) break;
+          this.#lanes.delete(key);
+          lane.close();
+        } else if (!lane.taken(number)) break;
         this.#host.endTurnSoon();
         break;
       }
@@ -185,7 +187,7 @@ export class Peer implements RequestOwner<AskWaiter> {
     const connection = this.#connection;
     this.#connection = undefined;
     this.#names.clear();
-    for (const { lane } of this.#lanes.values()) lane.retire();
+    for (const lane of this.#lanes.values()) lane.retire();
     this.#lanes.clear();
     // Who connects nodes ends their connections, in order where it can.
     if (!this.#isRemote) connection?.destroy();
@@ -196,24 +198,22 @@ export class Peer implements RequestOwner<AskWaiter> {
     this.#host.endTurnSoon();
   }
 
-  /** What is on its way to an actor, the same for all refs to it; undefined while its context is lost. */
-  laneTo(ref: Ref): Lane | undefined {
-    const { lane } = ref;
-    // One that serves is of a context that is up: it is retired when that is lost.
-    if (lane !== undefined && !lane.isStale) return lane;
-    return this.isUp ? this.#laneOf(ref) : undefined;
+  /** What this context has told an actor, by whichever ref to it; undefined when that is nothing, or its context is lost. */
+  laneTo({ lane, place, slot, generation }: Ref): Lane | undefined {
+    return lane !== undefined && !lane.isStale ? lane : this.#lanes.get(addressKey(place, slot, generation));
   }
 
-  #laneOf(ref: Ref): Lane {
-    let entry = this.#lanes.get(ref.slot);
-    if (entry === undefined || entry.generation !== ref.generation) {
-      // An actor that was heard to be gone stays so; a slot that another one has now does not.
+  /** As {@link laneTo}; makes the lane for an actor's first message. */
+  #laneFor(ref: Ref): Lane {
+    let lane = this.laneTo(ref);
+    if (lane === undefined) {
+      // An actor that was heard to be gone stays so.
       if (ref.lane?.isClosed) return ref.lane;
-      entry = { generation: ref.generation, lane: new Lane() };
-      this.#lanes.set(ref.slot, entry);
+      lane = new Lane();
+      this.#lanes.set(addressKey(ref.place, ref.slot, ref.generation), lane);
     }
-    ref.lane = entry.lane;
-    return entry.lane;
+    ref.lane = lane;
+    return lane;
   }
 
   #nameNumber(name: string): number {

@@ -138,6 +138,7 @@ export class PlaceKeeper {
   async #onEnded(kept: Kept, handle: ContextHandle, end: ContextEnd): Promise<void> {
     if (kept.handle === handle) kept.handle = undefined;
     if (this.#isClosed) return;
+    this.#parts.host.places.setLoad(kept.place, 0, 0);
     const { specification } = kept;
     const name = specification.name as string;
     if (end.reason === 'stopped') {

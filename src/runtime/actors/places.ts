@@ -66,7 +66,7 @@ export class Places {
     return workers.length > 0 ? workers : [this.#places[mainPlace]!];
   }
 
-  /** Notes how many actors a context has, and how many of them have messages waiting. Only that context does so. */
+  /** Notes how many actors a context has, and how many of them have messages waiting. Only that context does so; when it has ended, the main one. */
   setLoad(place: number, actors: number, runnable: number): void {
     this.#loads[place * lineWords + actorsWord] = actors;
     this.#loads[place * lineWords + runnableWord] = runnable;

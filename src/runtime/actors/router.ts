@@ -4,9 +4,9 @@ import { actorStopped } from './actor-errors.js';
 import { problemOf } from './ask-options.js';
 import { requireFunction, requireOneOf, requireRef, requireText } from './checks.js';
 import { tellAll } from './group.js';
-import type { Lane } from './lane.js';
+import type { ActorHost } from './host.js';
 import { rendezvous } from './placement.js';
-import type { Ref } from './ref.js';
+import { addressKey, type Ref } from './ref.js';
 import type { ActorRef, AskArguments, AskOptions, MessageName, PayloadArguments, Protocol, ReplyOf } from './types.js';
 
 /** Which routee a message goes to. */
@@ -139,31 +139,32 @@ function seedOf(ref: Ref): number {
   return Math.imul(ref.place, 0x01000193) ^ Math.imul(ref.slot, 0x9e3779b1) ^ ref.generation;
 }
 
-/** What waits at an actor of another context is not known here otherwise than by the asks that are under way. */
+/** By host and address: asks of routers and pools that actors of other contexts have not answered. Nothing else counts those. */
+const asksUnderWay = new WeakMap<ActorHost, Map<string, number>>();
+
 async function countedAsk<T>(routee: object, ask: () => Promise<T>): Promise<T> {
-  const ref = routee as Ref;
-  if (ref.cell !== undefined) return ask();
-  const lane = laneTo(ref);
-  if (lane === undefined) return ask();
-  lane.asks++;
+  const { cell, host, place, slot, generation } = routee as Ref;
+  if (cell !== undefined) return ask();
+  const counts = asksUnderWay.get(host) ?? new Map<string, number>();
+  asksUnderWay.set(host, counts);
+  const key = addressKey(place, slot, generation);
+  counts.set(key, (counts.get(key) ?? 0) + 1);
   try {
     return await ask();
   } finally {
-    lane.asks--;
+    const left = counts.get(key)! - 1;
+    if (left > 0) counts.set(key, left);
+    else counts.delete(key);
   }
 }
 
 /** Messages that wait for an actor, as far as this context knows, whichever ref to it they went by. */
 export function waitingAt(routee: unknown): number {
   const ref = routee as Ref;
-  const { cell } = ref;
+  const { cell, host, place, slot, generation } = ref;
   if (cell !== undefined) return cell.inbox.waiting + cell.pendingHandlers;
-  const lane = laneTo(ref);
-  return lane === undefined ? 0 : lane.inFlight + lane.asks;
-}
-
-function laneTo(ref: Ref): Lane | undefined {
-  return ref.host.links.peer(ref.place).laneTo(ref);
+  const told = host.links.peer(place).laneTo(ref)?.inFlight ?? 0;
+  return told + (asksUnderWay.get(host)?.get(addressKey(place, slot, generation)) ?? 0);
 }
 
 /**

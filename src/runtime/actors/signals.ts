@@ -22,7 +22,7 @@ export function callSignalHandler(
   if (name === signals.stop) return actor.cell.stop('stopped');
   if (name === signals.terminated) return specification.onTerminated?.(state, payload as Termination, actor);
   // It waited behind messages, perhaps, and they were handled only now.
-  if (!actor.cell.timers.isReceiveTimeoutDue) return undefined;
+  if (!actor.cell.timers.takeReceiveTimeout()) return undefined;
   return specification.onReceiveTimeout?.(state, actor);
 }
 

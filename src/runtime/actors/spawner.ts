@@ -152,7 +152,7 @@ function requireOwner({ owner }: Family): void {
   if (owner?.winding === undefined) return;
   throw new HeddleError(
     'ERR_HEDDLE_INVALID_STATE',
-    `${owner.ref} stops or restarts, and spawns nothing any more: its children go before its onStop is called. Spawn in ` +
+    `${owner.ref} is stopping or restarting, and spawns nothing now: its children go before its onStop is called. Spawn in ` +
       'handlers, or where the state is made',
   );
 }

@@ -10,6 +10,8 @@ export class Timers {
   #receiveTimeoutMs = 0;
   #receiveTimer: Timer | undefined;
   #lastMessageMicros = 0;
+  /** The receive timer has fired, and nothing was handled since. */
+  #isTimeoutDue = false;
 
   constructor(cell: Cell) {
     this.#cell = cell;
@@ -66,6 +68,7 @@ export class Timers {
   setReceiveTimeout(timeoutMs: number): void {
     this.#receiveTimer?.cancel();
     this.#receiveTimer = undefined;
+    this.#isTimeoutDue = false;
     if (this.#cell.status === 'stopped') return;
     this.#receiveTimeoutMs = timeoutMs > 0 && timeoutMs <= longestTimerMs ? timeoutMs : 0;
     if (this.#receiveTimeoutMs > 0) this.#armReceiveTimer(this.#receiveTimeoutMs);
@@ -75,13 +78,16 @@ export class Timers {
   /** A message is handled: the receive timeout begins anew. One timer serves many messages. */
   onMessage(): void {
     if (this.#receiveTimeoutMs === 0) return;
+    this.#isTimeoutDue = false;
     this.#lastMessageMicros = this.#cell.host.clock.nowMicros();
     if (this.#receiveTimer === undefined) this.#armReceiveTimer(this.#receiveTimeoutMs);
   }
 
-  /** Whether nothing has been handled since the receive timer fired: that of a message has it armed anew. */
-  get isReceiveTimeoutDue(): boolean {
-    return this.#receiveTimeoutMs > 0 && this.#receiveTimer === undefined;
+  /** Whether a signal that says so is right: nothing has been handled since the receive timer fired. True once. */
+  takeReceiveTimeout(): boolean {
+    const isDue = this.#isTimeoutDue;
+    this.#isTimeoutDue = false;
+    return isDue;
   }
 
   #armReceiveTimer(delayMs: number): void {
@@ -93,6 +99,7 @@ export class Timers {
         return;
       }
       this.#receiveTimer = undefined;
+      this.#isTimeoutDue = true;
       this.#cell.signal(signals.receiveTimeout);
     });
   }

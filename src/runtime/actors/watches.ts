@@ -12,6 +12,7 @@ export interface Watcher {
 interface RemoteWatch {
   readonly ref: Ref;
   readonly watchers: Map<unknown, Watcher>;
+  isToStop: boolean;
 }
 
 /** What has become of the actors of a place that is lost for good. */
@@ -64,7 +65,7 @@ export class Watches {
     const key = addressKey(ref.place, ref.slot, ref.generation);
     let watch = this.#remote.get(key);
     if (watch === undefined) {
-      watch = { ref, watchers: new Map() };
+      watch = { ref, watchers: new Map(), isToStop: false };
       this.#remote.set(key, watch);
       this.#ask(ref, 'watch');
     }
@@ -94,6 +95,14 @@ export class Watches {
     for (const ref of [...(this.#byOwner.get(owner) ?? [])]) this.remove(ref, owner);
   }
 
+  /** Stops an actor of another context, which is watched: once more when that is replaced, and makes it again, before. */
+  stop({ place, slot, generation }: Ref): void {
+    const watch = this.#remote.get(addressKey(place, slot, generation));
+    if (watch === undefined) return;
+    watch.isToStop = true;
+    this.#host.post(place, { type: 'stop', slot, generation });
+  }
+
   /** An actor of another context has gone. */
   onTerminated(place: number, slot: number, generation: number, reason: TerminationReason): void {
     const key = addressKey(place, slot, generation);
@@ -108,7 +117,11 @@ export class Watches {
 
   /** A context has been replaced: those of its actors that are not there again have gone. */
   onPlaceUp(place: number): void {
-    for (const watch of [...this.#remote.values()]) if (watch.ref.place === place) this.#ask(watch.ref, 'watch');
+    for (const { ref, isToStop } of [...this.#remote.values()]) {
+      if (ref.place !== place) continue;
+      this.#ask(ref, 'watch');
+      if (isToStop) this.stop(ref);
+    }
   }
 
   /** A context is lost for good. */

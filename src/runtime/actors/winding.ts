@@ -12,14 +12,15 @@ export type EndReason = 'stopped' | 'restarted' | 'failed';
  */
 export class Winding {
   readonly #cell: Cell;
+  readonly #hasState: boolean;
   readonly #state: unknown;
   readonly #specification: AnySpecification;
   #reason: EndReason | undefined;
   #next: (() => void) | undefined;
 
-  /** `state` is undefined where none was made yet. */
-  constructor(cell: Cell, state: unknown, specification: AnySpecification) {
+  constructor(cell: Cell, hasState: boolean, state: unknown, specification: AnySpecification) {
     this.#cell = cell;
+    this.#hasState = hasState;
     this.#state = state;
     this.#specification = specification;
   }
@@ -36,7 +37,8 @@ export class Winding {
   }
 
   #stop(): void {
-    endState(this.#cell, this.#state, this.#specification, this.#reason as EndReason, () => this.#end());
+    if (!this.#hasState) this.#end();
+    else endState(this.#cell, this.#state, this.#specification, this.#reason as EndReason, () => this.#end());
   }
 
   #end(): void {
@@ -58,7 +60,7 @@ function endState(
   next: () => void,
 ): void {
   const { host, ref } = cell;
-  const call = () => (state === undefined ? undefined : specification.onStop?.(state, reason, cell.context));
+  const call = () => specification.onStop?.(state, reason, cell.context);
   const report = (error: unknown) => host.reportFailure(ref, error, 'onStop');
   callOnStop(call, host.clock, stopTimeoutOf(specification), report, next);
 }

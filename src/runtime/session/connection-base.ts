@@ -164,7 +164,7 @@ export abstract class ConnectionBase implements InboundOwner, OutboundOwner, Wir
     if (error !== undefined) this.#endError = error;
     else this.#endError ??= new HeddleError('ERR_HEDDLE_CLOSED', 'the connection was destroyed by this side');
     this.#parent.onConnectionAbandoned(this.#connection);
-    this.step(error === undefined ? { type: 'destroy' } : { type: 'linkLost', resumable: false });
+    this.step({ type: error === undefined ? 'destroy' : 'abandon' });
   }
 
   /** @internal The peer says that there is no such connection at its end any more. */

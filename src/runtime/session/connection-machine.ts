@@ -37,6 +37,7 @@ export type ConnectionEvent =
   | { type: 'welcomed' }
   | { type: 'close' }
   | { type: 'destroy' }
+  | { type: 'abandon' }
   | { type: 'finSent' }
   | { type: 'finReceived' }
   | { type: 'finAcked' }
@@ -79,8 +80,8 @@ const machine = setup({
   },
 }).createMachine({
   initial: 'init',
-  // By request of this side, though without a word to the peer: closed, in whatever state it is.
-  on: { destroy: '.closed' },
+  // By request of this side, though without a word to the peer, in whatever state it is; `abandon` is for a reason that is told.
+  on: { destroy: '.closed', abandon: '.disconnected' },
   states: {
     init: {
       on: { open: 'established', close: 'closed', linkLost: 'disconnected', fault: 'error' },
@@ -172,23 +173,23 @@ export class ConnectionLife {
   #snapshot: Snapshot = initialSnapshot;
 
   /** The state by the machine's own name. */
-  get place(): string {
+  get machineState(): string {
     return this.#snapshot.value;
   }
 
   /** The state by the name that users see. */
   get state(): ConnectionState {
-    return shownAs.get(this.place) ?? (this.place as ConnectionState);
+    return shownAs.get(this.machineState) ?? (this.machineState as ConnectionState);
   }
 
   /** Whether the connection has lost its link and waits for another. */
   get isResuming(): boolean {
-    return this.place === 'resuming';
+    return this.machineState === 'resuming';
   }
 
   /** Whether it is closing, and the peer has not said yet that it has all that was sent. */
   get isUnacknowledged(): boolean {
-    return unacknowledged.has(this.place);
+    return unacknowledged.has(this.machineState);
   }
 
   /** Whether nothing can happen to it any more. */

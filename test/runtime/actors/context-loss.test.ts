@@ -2,7 +2,7 @@ import test from 'ava';
 import type { HeddleError } from '../../../src/index.js';
 import { laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Counter, Friend } from './fixtures/counter.js';
-import { Owner, Watcher } from './fixtures/family.js';
+import { Owner, PatientOwner, Watcher } from './fixtures/family.js';
 import { testSystem, until } from './support.js';
 
 test('a context that is lost is replaced, and its actors are made again: refs stay good', async (t) => {
@@ -172,4 +172,28 @@ test('a child that is made again while its parent stops goes with it', async (t)
   await replaced;
   await until(() => system.actorCounts['worker-1'] === 0);
   t.is(system.actorCounts.main, 0);
+});
+
+test('a child that waits to be made again when its parent stops is not made', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const owner = system.spawnHere(PatientOwner);
+  await owner.ask('own', 'worker-1');
+  const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
+  void system.contextHandle('worker-1')?.terminate();
+  await until(() => system.host.isRestoring(1));
+  await system.stop(owner);
+  await replaced;
+  await until(() => system.actorCounts['worker-1'] === 0);
+  t.is(system.actorCounts.main, 0);
+});
+
+test('an actor that is stopped while its context is lost is stopped when it has been made again', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const counter = await system.spawn(Counter, { start: 1 }, { on: 'worker-1' });
+  const lost = new Promise((resolve) => system.once('contextLost', resolve));
+  void system.contextHandle('worker-1')?.terminate();
+  await lost;
+  await system.stop(counter);
+  await until(() => system.actorCounts['worker-1'] === 0);
+  await t.throwsAsync(counter.ask('get'), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
 });

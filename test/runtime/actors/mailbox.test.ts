@@ -1,10 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { type AnyActorRef, defineActor } from '../../../src/index.js';
+import { type AnyActorRef, createRouter, defineActor } from '../../../src/index.js';
 import { laneHighWater, laneWindow } from '../../../src/runtime/actors/lane.js';
 import { Mailbox } from '../../../src/runtime/actors/mailbox.js';
 import type { Ref } from '../../../src/runtime/actors/ref.js';
 import { collectGarbage } from '../../support/garbage.js';
+import { Counter } from './fixtures/counter.js';
 import { Doorkeeper } from './fixtures/doors.js';
 import { Slow } from './fixtures/life.js';
 import { Alarmed, Dropping, Failing, Forgetting, Pressing, Sluggish } from './fixtures/slow.js';
@@ -106,6 +107,21 @@ test('what is stashed comes back in order, before what came later; the stash is 
   const reply = stashed.ask('stashed', 7);
   stashed.tell('open');
   t.is(await reply, undefined, 'who asks gets the reply when the message is handled at last');
+});
+
+test('who asks after an actor that has gone takes nothing from who has its slot now', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const gone = (await system.spawn(Counter, { start: 0 }, { on: 'worker-1' })) as unknown as Ref;
+  await system.stop(gone as unknown as AnyActorRef);
+  const counter = await system.spawn(Counter, { start: 0 }, { on: 'worker-1' });
+  t.is((counter as unknown as Ref).slot, gone.slot);
+  counter.tell('add', 1);
+  gone.tell('add', 1);
+  const router = createRouter([gone as unknown as typeof counter, counter], { strategy: 'least-loaded' });
+  await Promise.allSettled([router.ask('get'), gone.ready()]);
+  const count = 2 * laneWindow;
+  for (let i = 1; i < count; i++) if (!counter.tell('add', 1)) await counter.ready();
+  t.is(await counter.ask('get'), count);
 });
 
 test('ready() waits for the actor, by whichever ref it was told too much', async (t) => {

@@ -54,6 +54,22 @@ test('a receive timeout that waited behind a message is none', async (t) => {
   t.is(seen.timeouts, 1, 'the timer was armed anew');
 });
 
+test('one silence is told once, however long that had to wait', async (t) => {
+  const kit = await createTestKit({ manualTime: true, throughCodec: false });
+  t.teardown(() => kit.close());
+  const doors = kit.system.spawnHere(Doorkeeper);
+  const seen = { timeouts: 0 };
+  const napper = kit.system.spawnHere(Napper, seen);
+  napper.tell('wait', 'first');
+  napper.tell('wait', 'second');
+  await kit.advance(100);
+  await doors.ask('open', 'first');
+  await kit.advance(100);
+  await doors.ask('open', 'second');
+  await kit.settle();
+  t.is(seen.timeouts, 1);
+});
+
 test('timers run in other contexts as well', async (t) => {
   const { system } = await testSystem(t, { contexts: 1 });
   const clockwork = await system.spawn(Clockwork);

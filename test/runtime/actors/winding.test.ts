@@ -1,7 +1,8 @@
 import test from 'ava';
+import type { Ref } from '../../../src/runtime/actors/ref.js';
 import { createTestKit } from '../../../src/testkit.js';
 import { Doorkeeper } from './fixtures/doors.js';
-import { Household, LateParent, Lingerer, Reminded, Sleeper } from './fixtures/winding.js';
+import { Household, LateParent, Lingerer, Reminded, Sleeper, Unique } from './fixtures/winding.js';
 import { testSystem, until } from './support.js';
 
 test('a stop during a restart waits for the onStop that is under way, and state ends once', async (t) => {
@@ -80,14 +81,58 @@ test('a state that is made after its actor has stopped is let go of', async (t) 
   t.deepEqual(said, ['sleeps', 'stopped: let go of']);
 });
 
-test('what an onStop has begun ends with the restart that it was called for', async (t) => {
+test('what an onStop has begun ends with the restart, or the stop, that it was called for', async (t) => {
   const kit = await createTestKit({ manualTime: true, throughCodec: false });
   t.teardown(() => kit.close());
+  const { system } = kit;
   const said: string[] = [];
-  const reminded = kit.system.spawnHere(Reminded, { said });
+  const reminded = system.spawnHere(Reminded, { said });
   reminded.tell('fail');
   await kit.advance(2000);
   t.deepEqual(said, []);
+  await system.stop(reminded);
+  await kit.settle();
+  const known = kit.deadLetters.length;
+  await system.register('the name', system.spawnHere(Reminded, { said }));
+  await kit.advance(2000);
+  t.is(kit.deadLetters.length, known, 'nobody reminds who has gone');
+});
+
+for (const directive of ['resume', 'restart'] as const) {
+  test(`an actor that is told to ${directive}, the latter later, while its state ends does not go on before`, async (t) => {
+    const kit = await createTestKit({ manualTime: true, throughCodec: false });
+    t.teardown(() => kit.close());
+    const doors = kit.system.spawnHere(Doorkeeper);
+    const said: string[] = [];
+    const lingerer = kit.system.spawnHere(Lingerer, { said, door: directive });
+    lingerer.tell('fail');
+    await kit.settle();
+    (lingerer as unknown as Ref).cell?.obey(directive, 1000);
+    let hasAnswered = false;
+    const pong = lingerer.ask('ping').then(() => {
+      hasAnswered = true;
+    });
+    await kit.settle();
+    t.false(hasAnswered, 'there is no state');
+    await doors.ask('open', directive);
+    await kit.advance(directive === 'resume' ? 0 : 999);
+    t.is(hasAnswered, directive === 'resume');
+    await kit.advance(1);
+    await pong;
+    t.deepEqual(said, ['made', 'restarted: begins to end', 'restarted: has ended', 'made']);
+  });
+}
+
+test('an actor that is told to go on without ever having had this state stops', async (t) => {
+  const decide = (error: unknown) => ((error as Error).message.startsWith('there') ? 'resume' : 'restart');
+  const kit = await createTestKit({ manualTime: true, throughCodec: false, supervision: { decide } });
+  t.teardown(() => kit.close());
+  const made = { made: 0 };
+  const unique = kit.system.spawnHere(Unique, made);
+  const watched = kit.system.watch(unique);
+  unique.tell('fail');
+  t.is((await watched).reason, 'failed');
+  t.is(made.made, 2);
 });
 
 test('an actor spawns nothing in its onStop', async (t) => {

@@ -33,9 +33,10 @@ test('a connection whose peer finds the link full acknowledges its fin when ther
   other = await context.connect(server.uri, { options });
   t.is(closing.link, other.link);
   closing.send('fill', { more: true });
-  const served = server.sessions[0]?.connections[0]?.ended;
+  const [served] = server.sessions[0]?.connections ?? [];
+  t.truthy(served);
   await closing.close();
-  await served;
+  await served?.ended;
   t.deepEqual(
     ends.filter((type) => /^connection-(closed|disconnected|error)$/.test(type)),
     ['connection-closed'],

@@ -11,6 +11,7 @@ const events: readonly ConnectionEvent[] = [
   { type: 'welcomed' },
   { type: 'close' },
   { type: 'destroy' },
+  { type: 'abandon' },
   { type: 'finSent' },
   { type: 'finReceived' },
   { type: 'finAcked' },
@@ -36,7 +37,7 @@ function shortestWays(): Map<string, ConnectionEvent[]> {
   for (const [, way] of ways) {
     for (const event of events) {
       const longer = [...way, event];
-      const place = after(longer).life.place;
+      const place = after(longer).life.machineState;
       if (!ways.has(place)) ways.set(place, longer);
     }
   }
@@ -86,7 +87,8 @@ test('the machine is exactly this table', (t) => {
     for (const event of events) {
       const { life } = after(way);
       const effects = life.handle(event);
-      if (life.place !== place || effects.length > 0) row[nameOf(event)] = [life.place, ...effects].join(' ');
+      if (life.machineState !== place || effects.length > 0)
+        row[nameOf(event)] = [life.machineState, ...effects].join(' ');
     }
     table[place] = row;
   }
@@ -94,11 +96,12 @@ test('the machine is exactly this table', (t) => {
   const disconnected = 'disconnected announceDisconnected flushMessages tearDown';
   const error = 'error announceError flushMessages tearDown';
   const destroy = closed;
-  const lost = { destroy, linkLost: disconnected, 'linkLost to be resumed': disconnected, fault: error };
-  const acknowledged = { destroy, linkLost: closed, 'linkLost to be resumed': closed, fault: error };
+  const given = { destroy, abandon: disconnected };
+  const lost = { ...given, linkLost: disconnected, 'linkLost to be resumed': disconnected, fault: error };
+  const acknowledged = { ...given, linkLost: closed, 'linkLost to be resumed': closed, fault: error };
   const connecting = {
     close: closed,
-    destroy,
+    ...given,
     linkLost: disconnected,
     'linkLost to be resumed': disconnected,
     fault: error,
@@ -107,7 +110,7 @@ test('the machine is exactly this table', (t) => {
     init: { open: 'established', ...connecting },
     established: { welcomed: 'online announceEstablished', ...connecting },
     online: {
-      destroy,
+      ...given,
       close: 'fin-wait-1 queueFin',
       finReceived: 'close-wait sendFinAck queueFin',
       'linkLost to be resumed': 'resuming announceReconnecting',
@@ -115,7 +118,7 @@ test('the machine is exactly this table', (t) => {
       fault: error,
     },
     resuming: {
-      destroy,
+      ...given,
       welcomed: 'online announceReconnected',
       close: closed,
       linkLost: disconnected,
