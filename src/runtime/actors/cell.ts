@@ -382,10 +382,10 @@ export class Cell extends Child {
     this.incarnation++;
     this.#underWay?.forget();
     this.consumers?.restart();
-    this.#endState();
+    this.endState();
     this.#wind('restarted', () => {
       if (this.#backoff !== undefined) return; // It is to wait for longer.
-      this.#endState(); // What its onStop has begun ends as well.
+      this.endState(); // What its onStop has begun ends as well.
       this.unstashAll();
       this.host.onRestarted(this);
       this.start();
@@ -412,13 +412,13 @@ export class Cell extends Child {
 
   #stopNow(reason: 'stopped' | 'failed'): void {
     this.incarnation++;
-    if (this.#endState()) this.#terminate(reason);
+    if (this.endState()) this.#terminate(reason);
     else this.#wind(reason, () => this.#terminate(reason));
     this.#underWay?.abandon(actorStopped(String(this.ref)));
   }
 
   /** Ends what the state has begun: timers, watches. True when that is all, and neither children nor `onStop` are left. */
-  #endState(): boolean {
+  endState(): boolean {
     this.#timers?.cancelAll();
     this.#timers = undefined;
     this.#endings?.run();
@@ -440,7 +440,7 @@ export class Cell extends Child {
     if (this.status === 'stopped') return;
     this.status = 'stopped';
     this.#state = undefined;
-    this.#endState(); // What its onStop has begun ends as well.
+    this.endState(); // What its onStop has begun ends as well.
     this.inbox.refuseAll();
     this.host.onTerminated(this, reason);
     const watchers = this.watchers;

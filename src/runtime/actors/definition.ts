@@ -66,7 +66,7 @@ export interface ActorSpecification<S, A, H> {
   /**
    * The actor stops, or is about to restart, and its children have gone: the last chance to let go of what the state holds. What
    * it spawns now is refused: ERR_HEDDLE_INVALID_STATE. A state whose promise resolves after the actor has stopped, or begun
-   * anew, is let go of likewise, and nothing waits for that.
+   * anew, is let go of likewise; nothing waits for that, and what it begins then is the new state's.
    */
   onStop?(state: S, reason: 'stopped' | 'restarted' | 'failed', actor: ActorContext): void | Promise<void>;
   /** @internal Takes messages for which there is no handler; returns {@link unhandled} for what it does not take either. */

@@ -30,6 +30,8 @@ export class Family {
   #remote: Map<string, Child> | undefined;
   /** The children are being stopped: `gone` resolves when `end` was called. */
   #emptying: { readonly gone: Promise<void>; readonly end: () => void } | undefined;
+  /** Keys of those that are about to be made again: told to stop, they have gone. */
+  readonly #unmade = new Set<string>();
   /** Spawns in other contexts that are under way. */
   #spawning = 0;
   /** What such a child has told before its spawn was answered: that it has gone, or failed. */
@@ -168,21 +170,19 @@ export class Family {
   }
 
   async #restore(child: Child, delayMs: number): Promise<void> {
-    const incarnation = this.owner?.incarnation;
-    // Its parent's state has ended meanwhile, and it was not there to be told to stop.
-    const isInVain = () => this.owner?.incarnation !== incarnation;
-    if (delayMs > 0) await new Promise<void>((resolve) => void this.#host.clock.setTimer(delayMs, resolve));
-    if (!this.#children.has(child)) return;
-    if (isInVain()) {
-      this.remove(keyOf(child.ref));
-      return;
-    }
+    const { place, slot, generation } = child.ref;
+    const key = keyOf(child.ref);
+    this.#unmade.add(key);
     try {
+      if (delayMs > 0) await new Promise<void>((resolve) => void this.#host.clock.setTimer(delayMs, resolve));
+      if (!this.#children.has(child)) return;
       await this.#host.spawner.restore(this, child);
-      if (isInVain()) this.#direct(child.ref, 'stop', 0, true);
+      if (!this.#children.has(child)) this.#host.post(place, { type: 'stop', slot, generation });
     } catch (error) {
       this.#host.reportFailure(child.ref, error, 'restart');
-      this.remove(keyOf(child.ref));
+      this.remove(key);
+    } finally {
+      this.#unmade.delete(key);
     }
   }
 
@@ -239,6 +239,10 @@ export class Family {
       return;
     }
     const { slot, generation } = ref;
+    if (directive === 'stop' && this.#unmade.has(keyOf(ref))) {
+      this.remove(keyOf(ref));
+      return;
+    }
     const isSent = this.#host.post(ref.place, { type: 'direct', slot, generation, directive, delayMs, isOrderly });
     // Its context is lost: a child that is to stop has done so.
     if (!isSent && directive === 'stop') this.remove(keyOf(ref));

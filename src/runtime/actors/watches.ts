@@ -100,7 +100,7 @@ export class Watches {
     const watch = this.#remote.get(addressKey(place, slot, generation));
     if (watch === undefined) return;
     watch.isToStop = true;
-    this.#host.post(place, { type: 'stop', slot, generation });
+    if (this.#isUp(place)) this.#host.post(place, { type: 'stop', slot, generation });
   }
 
   /** An actor of another context has gone. */
@@ -140,7 +140,12 @@ export class Watches {
   }
 
   #ask(ref: Ref, type: 'watch' | 'unwatch'): void {
-    this.#host.post(ref.place, { type, slot: ref.slot, generation: ref.generation });
+    if (this.#isUp(ref.place)) this.#host.post(ref.place, { type, slot: ref.slot, generation: ref.generation });
+  }
+
+  /** A context that is not yet up has not made its actors again, and would say that they have gone: it is asked when it is. */
+  #isUp(place: number): boolean {
+    return this.#host.places.get(place)?.status === 'up';
   }
 
   #note(owner: unknown, ref: Ref): void {

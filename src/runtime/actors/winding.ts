@@ -49,7 +49,10 @@ export class Winding {
 
 /** Lets go of a state that was made too late: its actor has stopped, or begun anew, meanwhile. Nobody waits for it. */
 export function endLateState(cell: Cell, state: unknown, specification: AnySpecification): void {
-  endState(cell, state, specification, cell.isGone ? 'stopped' : 'restarted', () => {});
+  endState(cell, state, specification, cell.isGone ? 'stopped' : 'restarted', () => {
+    // What it has begun is the actor's, if that goes on.
+    if (cell.status === 'stopped') cell.endState();
+  });
 }
 
 function endState(

@@ -1,8 +1,9 @@
 import test from 'ava';
 import type { HeddleError } from '../../../src/index.js';
 import { laneWindow } from '../../../src/runtime/actors/lane.js';
+import type { Ref } from '../../../src/runtime/actors/ref.js';
 import { Counter, Friend } from './fixtures/counter.js';
-import { Owner, PatientOwner, Watcher } from './fixtures/family.js';
+import { Listener, Owner, PatientOwner, Watcher } from './fixtures/family.js';
 import { testSystem, until } from './support.js';
 
 test('a context that is lost is replaced, and its actors are made again: refs stay good', async (t) => {
@@ -187,7 +188,43 @@ test('a child that waits to be made again when its parent stops is not made', as
   t.is(system.actorCounts.main, 0);
 });
 
-test('an actor that is stopped while its context is lost is stopped when it has been made again', async (t) => {
+test('a child that waits to be made again when its supervisor stops all is not made', async (t) => {
+  const { system } = await testSystem(t, { contexts: 1 });
+  const owner = system.spawnHere(PatientOwner);
+  const worker = await owner.ask('hire', system.spawnHere(Listener));
+  await owner.ask('own', 'worker-1');
+  const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
+  void system.contextHandle('worker-1')?.terminate();
+  await until(() => system.host.isRestoring(1));
+  const { family } = (owner as unknown as Ref).cell!;
+  family.onFailed((worker as unknown as Ref).cell!, new Error('stop all'));
+  await replaced;
+  await until(() => system.actorCounts['worker-1'] === 0);
+  await until(() => system.actorCounts.main === 2);
+  t.is(family.size, 0);
+});
+
+for (const when of ['is lost', 'makes its actors again'] as const) {
+  test(`an actor that is stopped while its context ${when} is stopped, and is not told to have gone before`, async (t) => {
+    const { system } = await testSystem(t, { contexts: 1 });
+    const owner = system.spawnHere(PatientOwner);
+    const counter = await owner.ask('own', 'worker-1');
+    const lost = new Promise((resolve) => system.once('contextLost', resolve));
+    const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
+    void system.contextHandle('worker-1')?.terminate();
+    await (when === 'is lost' ? lost : until(() => system.host.isRestoring(1)));
+    let isReplaced = false;
+    void replaced.then(() => {
+      isReplaced = true;
+    });
+    await Promise.all([system.stop(counter), system.watch(counter)]);
+    t.true(isReplaced);
+    await until(() => system.actorCounts['worker-1'] === 0);
+    await t.throwsAsync(counter.ask('get'), { code: 'ERR_HEDDLE_ACTOR_STOPPED' });
+  });
+}
+
+test('an actor that the system has made is stopped when it has been made again', async (t) => {
   const { system } = await testSystem(t, { contexts: 1 });
   const counter = await system.spawn(Counter, { start: 1 }, { on: 'worker-1' });
   const lost = new Promise((resolve) => system.once('contextLost', resolve));

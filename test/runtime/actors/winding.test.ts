@@ -79,6 +79,10 @@ test('a state that is made after its actor has stopped is let go of', async (t) 
   await doors.ask('open', 'too late');
   await kit.settle();
   t.deepEqual(said, ['sleeps', 'stopped: let go of']);
+  const known = kit.deadLetters.length;
+  await system.register('the alarm', doors);
+  await kit.settle();
+  t.is(kit.deadLetters.length, known, 'what its onStop has begun has ended');
 });
 
 test('what an onStop has begun ends with the restart, or the stop, that it was called for', async (t) => {
