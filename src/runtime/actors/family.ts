@@ -30,7 +30,7 @@ export class Family {
   #remote: Map<string, Child> | undefined;
   /** The children are being stopped: `gone` resolves when `end` was called. */
   #emptying: { readonly gone: Promise<void>; readonly end: () => void } | undefined;
-  /** Keys of those that are about to be made again: told to stop, they have gone. */
+  /** Keys of those that are about to be made again: they are not there to be told anything. */
   readonly #unmade = new Set<string>();
   /** Spawns in other contexts that are under way. */
   #spawning = 0;
@@ -238,14 +238,13 @@ export class Family {
       else cell.obey(directive, delayMs);
       return;
     }
-    const { slot, generation } = ref;
-    if (directive === 'stop' && this.#unmade.has(keyOf(ref))) {
-      this.remove(keyOf(ref));
-      return;
-    }
-    const isSent = this.#host.post(ref.place, { type: 'direct', slot, generation, directive, delayMs, isOrderly });
-    // Its context is lost: a child that is to stop has done so.
-    if (!isSent && directive === 'stop') this.remove(keyOf(ref));
+    const { place, slot, generation } = ref;
+    const key = keyOf(ref);
+    const isThere =
+      !this.#unmade.has(key) &&
+      this.#host.post(place, { type: 'direct', slot, generation, directive, delayMs, isOrderly });
+    // Its context is lost, or has not made it again: a child that is to stop has done so.
+    if (!isThere && directive === 'stop') this.remove(key);
   }
 }
 

@@ -203,14 +203,15 @@ export class Peer implements RequestOwner<AskWaiter> {
     return lane !== undefined && !lane.isStale ? lane : this.#lanes.get(addressKey(place, slot, generation));
   }
 
-  /** As {@link laneTo}; makes the lane for an actor's first message. */
+  /** The lane of a ref that has none which serves; it is made for an actor's first message. */
   #laneFor(ref: Ref): Lane {
-    let lane = this.laneTo(ref);
+    const key = addressKey(ref.place, ref.slot, ref.generation);
+    let lane = this.#lanes.get(key);
     if (lane === undefined) {
       // An actor that was heard to be gone stays so.
       if (ref.lane?.isClosed) return ref.lane;
       lane = new Lane();
-      this.#lanes.set(addressKey(ref.place, ref.slot, ref.generation), lane);
+      this.#lanes.set(key, lane);
     }
     ref.lane = lane;
     return lane;

@@ -96,11 +96,11 @@ export class Watches {
   }
 
   /** Stops an actor of another context, which is watched: once more when that is replaced, and makes it again, before. */
-  stop({ place, slot, generation }: Ref): void {
-    const watch = this.#remote.get(addressKey(place, slot, generation));
+  stop(ref: Ref): void {
+    const watch = this.#remote.get(addressKey(ref.place, ref.slot, ref.generation));
     if (watch === undefined) return;
     watch.isToStop = true;
-    if (this.#isUp(place)) this.#host.post(place, { type: 'stop', slot, generation });
+    this.#ask(ref, 'stop');
   }
 
   /** An actor of another context has gone. */
@@ -120,7 +120,7 @@ export class Watches {
     for (const { ref, isToStop } of [...this.#remote.values()]) {
       if (ref.place !== place) continue;
       this.#ask(ref, 'watch');
-      if (isToStop) this.stop(ref);
+      if (isToStop) this.#ask(ref, 'stop');
     }
   }
 
@@ -139,13 +139,9 @@ export class Watches {
     }
   }
 
-  #ask(ref: Ref, type: 'watch' | 'unwatch'): void {
-    if (this.#isUp(ref.place)) this.#host.post(ref.place, { type, slot: ref.slot, generation: ref.generation });
-  }
-
   /** A context that is not yet up has not made its actors again, and would say that they have gone: it is asked when it is. */
-  #isUp(place: number): boolean {
-    return this.#host.places.get(place)?.status === 'up';
+  #ask({ place, slot, generation }: Ref, type: 'watch' | 'unwatch' | 'stop'): void {
+    if (this.#host.places.get(place)?.status === 'up') this.#host.post(place, { type, slot, generation });
   }
 
   #note(owner: unknown, ref: Ref): void {

@@ -12,8 +12,8 @@ function partsOf(uri: string): { scheme: string; host: string } {
 }
 
 /** What the option `listen` names. Throws `ERR_HEDDLE_INVALID_ARGUMENT`. */
-export function givenPortals(listen: unknown): readonly string[] {
-  const given = listen === undefined || typeof listen === 'string' ? [listen ?? []].flat() : listen;
+export function givenPortals(listen: unknown = []): readonly string[] {
+  const given = typeof listen === 'string' ? [listen] : listen;
   if (Array.isArray(given) && given.every((uri) => typeof uri === 'string')) return given;
   throw new HeddleError(
     'ERR_HEDDLE_INVALID_ARGUMENT',

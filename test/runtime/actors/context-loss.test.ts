@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { HeddleError } from '../../../src/index.js';
+import type { ActorSystem, HeddleError } from '../../../src/index.js';
 import { laneWindow } from '../../../src/runtime/actors/lane.js';
 import type { Ref } from '../../../src/runtime/actors/ref.js';
 import { Counter, Friend } from './fixtures/counter.js';
@@ -162,31 +162,38 @@ test('a ref that was used before its context was lost takes as many messages aft
   t.is(system.deadLetterCounts['mailbox-full'], 0);
 });
 
-test('a child that is made again while its parent stops goes with it', async (t) => {
-  const { system } = await testSystem(t, { contexts: 1 });
-  const owner = system.spawnHere(Owner);
-  await owner.ask('ownSlow', 'worker-1');
-  const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
-  void system.contextHandle('worker-1')?.terminate();
-  await until(() => system.host.isRestoring(1));
-  await system.stop(owner);
-  await replaced;
-  await until(() => system.actorCounts['worker-1'] === 0);
-  t.is(system.actorCounts.main, 0);
-});
+const parents = [
+  {
+    title: 'a child that is made again while its parent stops goes with it',
+    async begin(system: ActorSystem) {
+      const owner = system.spawnHere(Owner);
+      await owner.ask('ownSlow', 'worker-1');
+      return owner;
+    },
+  },
+  {
+    title: 'a child that waits to be made again when its parent stops is not made',
+    async begin(system: ActorSystem) {
+      const owner = system.spawnHere(PatientOwner);
+      await owner.ask('own', 'worker-1');
+      return owner;
+    },
+  },
+];
 
-test('a child that waits to be made again when its parent stops is not made', async (t) => {
-  const { system } = await testSystem(t, { contexts: 1 });
-  const owner = system.spawnHere(PatientOwner);
-  await owner.ask('own', 'worker-1');
-  const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
-  void system.contextHandle('worker-1')?.terminate();
-  await until(() => system.host.isRestoring(1));
-  await system.stop(owner);
-  await replaced;
-  await until(() => system.actorCounts['worker-1'] === 0);
-  t.is(system.actorCounts.main, 0);
-});
+for (const { title, begin } of parents) {
+  test(title, async (t) => {
+    const { system } = await testSystem(t, { contexts: 1 });
+    const owner = await begin(system);
+    const replaced = new Promise((resolve) => system.once('contextReplaced', resolve));
+    void system.contextHandle('worker-1')?.terminate();
+    await until(() => system.host.isRestoring(1));
+    await system.stop(owner);
+    await replaced;
+    await until(() => system.actorCounts['worker-1'] === 0);
+    t.is(system.actorCounts.main, 0);
+  });
+}
 
 test('a child that waits to be made again when its supervisor stops all is not made', async (t) => {
   const { system } = await testSystem(t, { contexts: 1 });
