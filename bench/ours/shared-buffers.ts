@@ -5,7 +5,7 @@ import { sharedMicros } from '../harness/latency.js';
 import { checkLength, checkPayload, fillPayload, stampPayload } from '../harness/payload.js';
 
 /** Buffers that may be on their way at a time: so many stay in the cores' caches, as the one that ucx_perftest sends again and again. */
-const window = 4;
+const window = 3;
 
 export function bufferSender(context: Context, bytes: number) {
   let connection: Connection;

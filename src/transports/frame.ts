@@ -25,8 +25,11 @@ import { alignedRecordBytes, type MemoryBlock, recordAlignmentBytes, recordHeade
 
 /** Frame length, magic and version, serial, record count. */
 export const frameHeaderBytes = 16;
-/** Version of frame and record layout. Both sides of a link speak the same: the handshake makes sure of it. */
-export const frameVersion = 2;
+/**
+ * Version of frame and record layout, and of the size of UCX's fragments (native/src/ucx_library.cc). Both sides of a link
+ * speak the same: the handshake makes sure of it.
+ */
+export const frameVersion = 3;
 /** The header's second word: the letters `hdl` and the version. */
 export const frameMagic = 0x68 | (0x64 << 8) | (0x6c << 16) | (frameVersion << 24);
 /** The largest frame that a receiver accepts. */

@@ -23,6 +23,9 @@ import { Retransmitter } from './retransmitter.js';
 import { type QueuedRecord, SendQueue } from './send-queue.js';
 import type { SessionHost, Wire } from './session-host.js';
 
+/** Is written anew for each large message, and copied into its record at once. */
+const descriptor = Buffer.alloc(descriptorBytes);
+
 /** What the sending half of a connection tells the connection. */
 export interface OutboundOwner {
   readonly host: SessionHost;
@@ -344,7 +347,7 @@ export class Outbound extends BatchPlacer {
       return true;
     }
     const flags = record.flags | MessageFlag.large;
-    const descriptor = Buffer.alloc(descriptorBytes);
+    descriptor.fill(0);
     descriptor.writeInt32LE(large.length, 0);
     descriptor.writeInt32LE(record.isUsersBuffer ? descriptorOfUsersBuffer : 0, 20);
     const { buffers } = link;

@@ -169,8 +169,11 @@ function requireSendOptions({ header, onReceipt, onSent }: SendOptions): void {
       `header must be bytes, a Uint8Array or Buffer, not ${typeof header}: use Buffer.from(text)`,
     );
   }
-  for (const [name, callback] of Object.entries({ onReceipt, onSent })) {
-    if (callback === undefined || typeof callback === 'function') continue;
-    throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a function, not ${typeof callback}`);
-  }
+  requireCallback('onReceipt', onReceipt);
+  requireCallback('onSent', onSent);
+}
+
+function requireCallback(name: string, given: unknown): void {
+  if (given === undefined || typeof given === 'function') return;
+  throw new HeddleError('ERR_HEDDLE_INVALID_ARGUMENT', `${name} must be a function, not ${typeof given}`);
 }
